@@ -1,0 +1,79 @@
+/**
+ * mh: the client's address decides, by weight, through a lookup table. Sources: D. Eisenbud et al.: Maglev: A fast and
+ * reliable software network load balancer, NSDI 2016; net/netfilter/ipvs/ip_vs_mh.c of the Linux kernel (with its fallback
+ * flag set: a client whose slot is out of service goes elsewhere rather than nowhere).
+ *
+ * The paper's one size of 65,537 slots costs milliseconds and 256 KiB for a list of three. Here the size follows the
+ * number of candidates. A table of another size is another placement, so the step from one size to the next is spread
+ * over a doubling of the list: between `upTo` and twice that, a growing part of the clients uses the next table. Size
+ * depends on the list alone, never on history, so that every node agrees.
+ */
+import { ListCache } from "../mechanisms/list-cache.ts";
+import { fillMaglevTable, type MaglevTable } from "../mechanisms/maglev-table.ts";
+import { hashBasis, hashText } from "../mechanisms/text-hash.ts";
+import { openIndexes } from "../mechanisms/turn.ts";
+import type { Candidate, PickContext, Picker } from "../picker.ts";
+
+/**
+ * Slots (a prime) for lists of up to so many candidates: at least 32 slots a candidate up to 1,000 of them and beyond, so
+ * equal weights differ in slots by 3 % at most. A list longer than the last size leaves candidates without a client.
+ */
+export const maglevSizes = [
+  { upTo: 16, size: 1021 },
+  { upTo: 128, size: 8191 },
+  { upTo: Number.POSITIVE_INFINITY, size: 65_521 },
+] as const;
+
+interface Lookup {
+  readonly table: MaglevTable;
+  /** The next larger table, and the part of the clients (0 to 1) that uses it. */
+  readonly larger: MaglevTable | undefined;
+  readonly part: number;
+  readonly open: Uint32Array;
+}
+
+/** See the module. Same client, same list: same pick, on every node. */
+export class MaglevPicker implements Picker {
+  readonly #lookups = new ListCache<Lookup | undefined>({ derive: (list) => lookupOf(list) });
+
+  pick<C extends Candidate>(candidates: readonly C[], { client, exclude }: PickContext): C | undefined {
+    const lookup = this.#lookups.get(candidates);
+    if (lookup === undefined) return undefined;
+    const hash = hashText(client, hashBasis.first) >>> 0;
+    const table = lookup.larger !== undefined && chance(client) < lookup.part ? lookup.larger : lookup.table;
+    let slot = hash % table.length;
+    const candidate = candidates[table[slot] as number] as C;
+    if (exclude === undefined || !exclude.has(candidate.key)) return candidate;
+    if (allExcluded(candidates, lookup.open, exclude)) return undefined;
+    // The slots that follow belong to others as if by chance: the clients of an excluded one spread over all the rest.
+    for (let step = 1; step < table.length; step++) {
+      slot = slot + 1 === table.length ? 0 : slot + 1;
+      const next = candidates[table[slot] as number] as C;
+      if (!exclude.has(next.key)) return next;
+    }
+    return undefined;
+  }
+}
+
+function chance(client: string): number {
+  return (hashText(client, hashBasis.second) >>> 0) / 2 ** 32;
+}
+
+function allExcluded(list: readonly Candidate[], open: Uint32Array, exclude: ReadonlySet<string>): boolean {
+  if (exclude.size < open.length) return false;
+  for (let at = 0; at < open.length; at++) {
+    if (!exclude.has((list[open[at] as number] as Candidate).key)) return false;
+  }
+  return true;
+}
+
+function lookupOf(list: readonly Candidate[]): Lookup | undefined {
+  const open = openIndexes(list);
+  if (open.length === 0) return undefined;
+  const rung = maglevSizes.findIndex(({ upTo }) => open.length < 2 * upTo);
+  const { upTo, size } = maglevSizes[rung] as (typeof maglevSizes)[number];
+  const next = maglevSizes[rung + 1];
+  const table = fillMaglevTable(list, open, size);
+  if (next === undefined || open.length <= upTo) return { table, larger: undefined, part: 0, open };
+  return { table, larger: fillMaglevTable(list, open, next.size), part: (open.length - upTo) / upTo, open };
+}

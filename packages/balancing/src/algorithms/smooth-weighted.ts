@@ -1,0 +1,87 @@
+/**
+ * wrr: turns in proportion to weight, without runs of one endpoint. Source: the smooth weighted round robin of nginx
+ * (src/http/ngx_http_upstream_round_robin.c). IPVS's own (net/netfilter/ipvs/ip_vs_wrr.c) has the same proportions and
+ * serves heavy endpoints in runs.
+ *
+ * At every pick each candidate earns its weight and the richest pays for the pick with what all earned. What a candidate
+ * holds, divided by that sum, is the number of picks that it is owed: never below -1.
+ */
+import type { Random } from "@fairlead/types";
+import { ListCache } from "../mechanisms/list-cache.ts";
+import { after, startTurn, type Turn } from "../mechanisms/turn.ts";
+import type { Candidate, PickContext, Picker } from "../picker.ts";
+
+interface WeightedTurn extends Turn {
+  /** What each open candidate holds; the sum is 0. */
+  readonly held: Float64Array;
+  readonly total: number;
+}
+
+/** With one list and nobody excluded, any run of (sum of weights) picks from the start holds each exactly weight times. */
+export class SmoothWeightedPicker implements Picker {
+  readonly #turns: ListCache<WeightedTurn>;
+
+  constructor(options: { readonly random: Random }) {
+    this.#turns = new ListCache({ derive: (list, before) => startWeightedTurn(list, before, options.random) });
+  }
+
+  pick<C extends Candidate>(candidates: readonly C[], { exclude }: PickContext): C | undefined {
+    const turn = this.#turns.get(candidates);
+    const { open, held } = turn;
+    let most = Number.NEGATIVE_INFINITY;
+    let best: C | undefined;
+    let bestAt = 0;
+    let earned = 0;
+    for (let step = 0, at = turn.next; step < open.length; step++, at = after(at, open.length)) {
+      const candidate = candidates[open[at] as number] as C;
+      // As in nginx, one that was tried and failed earns nothing by it.
+      if (exclude?.has(candidate.key)) continue;
+      earned += candidate.weight;
+      const now = (held[at] as number) + candidate.weight;
+      held[at] = now;
+      if (now <= most) continue;
+      most = now;
+      best = candidate;
+      bestAt = at;
+    }
+    if (best === undefined) return undefined;
+    held[bestAt] = most - earned;
+    turn.next = after(bestAt, open.length);
+    return best;
+  }
+}
+
+/** What survivors are owed goes with them, in picks: a change of the list gives nobody a second first turn. */
+function startWeightedTurn(list: readonly Candidate[], before: WeightedTurn | undefined, random: Random): WeightedTurn {
+  const turn = startTurn(list, before, random);
+  const { open } = turn;
+  const held = new Float64Array(open.length);
+  let total = 0;
+  for (const index of open) total += (list[index] as Candidate).weight;
+  if (before !== undefined) {
+    const owed = owedPicks(before);
+    for (let at = 0; at < open.length; at++) {
+      held[at] = Math.round((owed.get((list[open[at] as number] as Candidate).key) ?? 0) * total);
+    }
+    settle(held);
+  }
+  return { ...turn, held, total };
+}
+
+function owedPicks({ list, open, held, total }: WeightedTurn): Map<string, number> {
+  const owed = new Map<string, number>();
+  for (let at = 0; at < open.length; at++) {
+    owed.set((list[open[at] as number] as Candidate).key, (held[at] as number) / total);
+  }
+  return owed;
+}
+
+// Brings the sum back to 0 in whole numbers, so that newcomers (who hold 0) stand at the middle and not behind or ahead.
+function settle(held: Float64Array): void {
+  let left = held.reduce((sum, value) => sum + value, 0);
+  for (let at = 0; at < held.length; at++) {
+    const share = Math.trunc(left / (held.length - at));
+    held[at] = (held[at] as number) - share;
+    left -= share;
+  }
+}
