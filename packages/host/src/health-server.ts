@@ -1,0 +1,158 @@
+/** The HTTP port that tells how a service is: `/healthz`, `/livez`, `/readyz` and `/metrics`. */
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { splitHostPort } from "./config/host-port.ts";
+import type { Startable } from "./lifecycle.ts";
+import type { Logger } from "./logger.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Connections at once; more are closed unanswered. */
+const MAX_CONNECTIONS = 64;
+
+/** Size of a request's headers, in bytes. */
+const MAX_HEADER_BYTES = 8_192;
+
+/** Time for a request to arrive whole, in ms. */
+const REQUEST_TIMEOUT_MS = 5_000;
+
+/** Says why something is not fine; undefined means that it is. A check that throws is not fine. It must not block. */
+export type HealthCheck = () => string | undefined;
+
+/**
+ * Answers GET and HEAD: `/healthz` and `/livez` by the live checks, `/readyz` by the ready checks, each 200 `ok` or 503 with one
+ * line for each reason; with `?verbose` one line for each check. `/metrics` is the Prometheus text format.
+ */
+export interface HealthServer extends Startable {
+  /** `http://HOST:PORT` as bound; throws before start. */
+  readonly url: string;
+  /** Adds a check: the service should get traffic. */
+  ready(name: string, check: HealthCheck): void;
+  /** Adds a check: the service should not be restarted. */
+  live(name: string, check: HealthCheck): void;
+}
+
+/** What the health server needs. */
+export interface HealthServerOptions {
+  /** `host:port` to listen on; port 0 takes a free one. */
+  readonly address: string;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** Makes the server; it listens from `start()` on. */
+export function createHealthServer(options: HealthServerOptions): HealthServer {
+  return new HttpHealthServer(options);
+}
+
+class HttpHealthServer implements HealthServer {
+  readonly name = "health server";
+  readonly #options: HealthServerOptions;
+  readonly #ready = new Map<string, HealthCheck>();
+  readonly #live = new Map<string, HealthCheck>();
+  #server: Server | undefined;
+  #url: string | undefined;
+
+  constructor(options: HealthServerOptions) {
+    this.#options = options;
+  }
+
+  get url(): string {
+    if (this.#url === undefined) throw new Error("the health server has not started");
+    return this.#url;
+  }
+
+  ready(name: string, check: HealthCheck): void {
+    this.#ready.set(name, check);
+  }
+
+  live(name: string, check: HealthCheck): void {
+    this.#live.set(name, check);
+  }
+
+  async start(): Promise<void> {
+    const { host, port } = splitHostPort(this.#options.address, "healthAddress");
+    const server = createServer(
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        headersTimeout: REQUEST_TIMEOUT_MS,
+        connectionsCheckingInterval: REQUEST_TIMEOUT_MS,
+      },
+      (request, response) => {
+        this.#answer(request, response).catch((error: unknown) => {
+          this.#options.log.error("a health request failed", { error });
+          if (response.headersSent) response.destroy();
+          else send(response, 500, "internal error");
+        });
+      },
+    );
+    server.maxConnections = MAX_CONNECTIONS;
+    server.listen(port, host);
+    await once(server, "listening");
+    this.#server = server;
+    const bound = server.address() as AddressInfo;
+    this.#url = `http://${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`;
+    this.#options.log.debug("health server listens", { url: this.#url });
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (!server) return;
+    this.#server = undefined;
+    const closed = once(server, "close");
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("allow", "GET, HEAD");
+      return send(response, 405, "only GET and HEAD");
+    }
+    const [path, query = ""] = (request.url ?? "/").split("?", 2) as [string, string?];
+    const verbose = query.split("&").some((part) => part === "verbose" || part.startsWith("verbose="));
+    switch (path) {
+      case "/healthz":
+      case "/livez":
+        return report(response, this.#live, verbose);
+      case "/readyz":
+        return report(response, this.#ready, verbose);
+      case "/metrics": {
+        const { metrics } = this.#options;
+        const text = await metrics.text();
+        return send(response, 200, text, metrics.registry.contentType);
+      }
+      default:
+        return send(response, 404, "not found: try /healthz, /livez, /readyz or /metrics");
+    }
+  }
+}
+
+function report(response: ServerResponse, checks: ReadonlyMap<string, HealthCheck>, verbose: boolean): void {
+  const results = [...checks].map(([name, check]) => ({ name, reason: ask(check) }));
+  const failed = results.filter(({ reason }) => reason !== undefined);
+  const status = failed.length === 0 ? 200 : 503;
+  if (verbose) {
+    const lines = results.map(({ name, reason }) =>
+      reason === undefined ? `[+] ${name}: ok` : `[-] ${name}: ${reason}`,
+    );
+    return send(response, status, lines.join("\n"));
+  }
+  send(response, status, status === 200 ? "ok" : failed.map(({ name, reason }) => `${name}: ${reason}`).join("\n"));
+}
+
+function ask(check: HealthCheck): string | undefined {
+  try {
+    return check();
+  } catch (error) {
+    return `the check failed: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function send(response: ServerResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
+  // Node leaves the body out of the answer to HEAD by itself.
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body), connection: "close" });
+  response.end(body);
+}
