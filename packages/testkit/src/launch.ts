@@ -14,8 +14,8 @@ const OUTPUT_IN_ERROR = 4_000;
 /** Time a program has to become ready, in ms, unless the caller says otherwise. */
 const DEFAULT_READY_TIMEOUT_MS = 15_000;
 
-/** Time between SIGTERM and SIGKILL, in ms. */
-const STOP_GRACE_MS = 5_000;
+/** Time between SIGTERM and SIGKILL, in ms, unless the caller says otherwise. */
+const DEFAULT_GRACE_MS = 5_000;
 
 /** How long the last output is waited for after the exit, in ms: a child that lives on may hold the pipe open for ever. */
 const DRAIN_MS = 200;
@@ -46,7 +46,7 @@ export interface Launched extends AsyncDisposable {
   stderr(): string;
   /** Sends a signal to its whole process group; does nothing once the group is gone. */
   signal(signal: NodeJS.Signals): void;
-  /** SIGTERM to the group, SIGKILL after 5 s; settles when the program has ended and its group is gone. Safe to call twice. */
+  /** SIGTERM to the group, SIGKILL after the grace; settles when the program has ended and its group is gone. Safe to call twice. */
   stop(): Promise<void>;
   readonly exited: Promise<Exit>;
 }
@@ -60,7 +60,10 @@ export interface LaunchOptions {
   readonly cwd?: string;
   /** Matched against the output of either stream; without it the program counts as ready once it is started. */
   readonly ready?: RegExp;
+  /** 15 s unless told. */
   readonly readyTimeoutMs?: number;
+  /** Time between SIGTERM and SIGKILL when it is stopped; 5 s unless told. */
+  readonly graceMs?: number;
   /** "ignore" (empty input) unless told. */
   readonly stdin?: "ignore" | "pipe";
 }
@@ -79,7 +82,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
     const cause = await new Promise<Error>((resolve) => child.once("error", resolve));
     throw new LaunchError(`cannot start ${command}: ${cause.message}`, { cause });
   }
-  const launched = watch(child, pid);
+  const launched = watch(child, pid, options.graceMs ?? DEFAULT_GRACE_MS);
   try {
     if (options.ready) await becomesReady(launched, child, options, options.ready);
   } catch (error) {
@@ -90,7 +93,7 @@ export async function launch(options: LaunchOptions): Promise<Launched> {
   return launched;
 }
 
-function watch(child: ChildProcess, pid: number): Launched {
+function watch(child: ChildProcess, pid: number, graceMs: number): Launched {
   const stdout = keepTail(child.stdout as Readable);
   const stderr = keepTail(child.stderr as Readable);
   const signal = (name: NodeJS.Signals): void => signalGroup(pid, name);
@@ -107,7 +110,7 @@ function watch(child: ChildProcess, pid: number): Launched {
   const stopGroup = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) signal("SIGTERM");
     const patience = new AbortController();
-    const killer = sleep(STOP_GRACE_MS, undefined, { signal: patience.signal }).then(
+    const killer = sleep(graceMs, undefined, { signal: patience.signal }).then(
       () => signal("SIGKILL"),
       () => undefined,
     );

@@ -95,7 +95,7 @@ function pass(from: Socket, to: Socket, weather: Weather): void {
   let carried = Promise.resolve();
   let held = 0;
   const carry = (deliver: () => void): void => {
-    const late = weather.delayMs > 0 ? sleep(weather.delayMs) : undefined;
+    const late = weather.delayMs > 0 ? sleep(weather.delayMs, undefined, { ref: false }) : undefined;
     carried = carried.then(async () => {
       await late;
       deliver();
