@@ -97,7 +97,7 @@ export function pickerCompliance(name: string, make: MakePicker, expectation: Ex
       const list = testCandidates([3, 1, 4, 1, 5, 9, 2, 6]);
       for (let n = 0; n < 50; n++) {
         const tried = new Set<string>();
-        for (let picked = picker.pick(list, testContext(n, tried)); picked !== undefined; ) {
+        for (let picked = picker.pick(list, testContext(n, tried)); picked !== undefined;) {
           expect(tried.has(picked.key)).toBe(false);
           tried.add(picked.key);
           picked = picker.pick(list, testContext(n, tried));
@@ -129,13 +129,13 @@ export function pickerCompliance(name: string, make: MakePicker, expectation: Ex
       const list = testCandidates(weights);
       const parts = expectation.share.includes("weight") ? weights : weights.map(() => 1);
       const counts = countPicks(create(), 20_000, () => list, expectation.share.includes("connections"));
-      expectParts(counts, parts, expectation.tolerance);
+      expect(largestGap(counts, parts)).toBeLessThanOrEqual(expectation.tolerance);
     });
 
     it("spreads over equal candidates whose list is replaced at every pick", () => {
       const list = testCandidates([2, 2, 2, 2, 2]);
-      const counts = countPicks(create(), 20_000, () => [...list], false);
-      expectParts(counts, [1, 1, 1, 1, 1], 0.06);
+      const counts = countPicks(create(), 5_000, () => [...list]);
+      expect(largestGap(counts, [1, 1, 1, 1, 1])).toBeLessThanOrEqual(0.1);
     });
 
     it("starts no burst while candidates come and go", () => {
@@ -144,18 +144,21 @@ export function pickerCompliance(name: string, make: MakePicker, expectation: Ex
       const all = testCandidates(Array.from({ length: 10 }, () => 1));
       let list = all;
       const due = new Map<string, number>(all.map(({ key }) => [key, 0]));
-      const counts = countPicks(picker, 20_000, (n) => {
+      const counts = countPicks(picker, 5_000, (n) => {
         if (n % 4 === 0) list = all.filter(() => random() < 0.7);
         if (list.length === 0) list = all;
         for (const { key } of list) due.set(key, (due.get(key) ?? 0) + 1 / list.length);
         return list;
       });
-      expectParts(counts, [...due.values()], 0.1);
+      expect(largestGap(counts, [...due.values()])).toBeLessThanOrEqual(0.15);
     });
   });
 
   const { hash } = expectation;
-  if (hash !== undefined) describe(`${name}: placement by ${hash.of}`, () => hashingSuite(create, hash));
+  if (hash === undefined) return;
+  describe(`${name}: placement by ${hash.of}`, () => {
+    hashingSuite(create, hash);
+  });
 }
 
 function hashingSuite(create: () => Picker, hash: NonNullable<Expectation["hash"]>): void {
@@ -184,12 +187,13 @@ function hashingSuite(create: () => Picker, hash: NonNullable<Expectation["hash"
     { count: 2, weighted: false },
     { count: 3, weighted: false },
     { count: 10, weighted: false },
-    { count: 17, weighted: false },
-    { count: 24, weighted: false },
-    { count: 33, weighted: false },
+    { count: 64, weighted: false },
+    { count: 65, weighted: false },
     { count: 100, weighted: false },
+    { count: 129, weighted: false },
+    { count: 520, weighted: false },
     { count: 10, weighted: true },
-    { count: 40, weighted: true },
+    { count: 70, weighted: true },
   ])("moves few clients of the others when one of $count leaves (weighted: $weighted)", ({ count, weighted }) => {
     const list = testCandidates(Array.from({ length: count }, (_, at) => (weighted ? (at % 5) + 1 : 1)));
     const picker = create();
@@ -199,7 +203,7 @@ function hashingSuite(create: () => Picker, hash: NonNullable<Expectation["hash"
       const after = placement(picker, list.toSpliced(at, 1));
       const others = before.filter((key) => key !== gone).length;
       const moved = before.filter((key, n) => key !== gone && key !== after[n]).length;
-      expect(moved / others).toBeLessThanOrEqual(Math.min(1, hash.disruption + (hash.disruption && 1.1 / count)));
+      expect(moved / others).toBeLessThanOrEqual(hash.disruption);
     }
   });
 
@@ -233,13 +237,13 @@ function countPicks(
   return counts;
 }
 
-function expectParts(counts: ReadonlyMap<string, number>, parts: readonly number[], tolerance: number): void {
+/** How far the counts are from the parts at worst, relative to the part. */
+function largestGap(counts: ReadonlyMap<string, number>, parts: readonly number[]): number {
   const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
   const whole = parts.reduce((sum, part) => sum + part, 0);
-  const keys = testCandidates(parts).map(({ key }) => key);
-  for (const [at, key] of keys.entries()) {
-    const expected = ((parts[at] ?? 0) / whole) * total;
-    const off = Math.abs((counts.get(key) ?? 0) - expected) / expected;
-    expect(off, `${key}: ${counts.get(key) ?? 0} instead of ${expected.toFixed(0)}`).toBeLessThanOrEqual(tolerance);
-  }
+  const gaps = testCandidates(parts).map(({ key, weight }) => {
+    const expected = (weight / whole) * total;
+    return Math.abs((counts.get(key) ?? 0) - expected) / expected;
+  });
+  return Math.max(...gaps);
 }

@@ -8,8 +8,8 @@
 import type { Candidate } from "../picker.ts";
 import { hashBasis, hashText } from "./text-hash.ts";
 
-/** For each slot, the index of its candidate in the list. */
-export type MaglevTable = Uint32Array;
+/** For each slot, the index of its candidate in the list; the narrower where the list allows, for these tables are large. */
+export type MaglevTable = Uint16Array | Uint32Array;
 
 /**
  * Fills a table of `size` slots (a prime) from the candidates at the indexes `open`, at least one. The result does not
@@ -25,7 +25,7 @@ export function fillMaglevTable(list: readonly Candidate[], open: Uint32Array, s
     skip[at] = ((hashText(key, hashBasis.second) >>> 0) % (size - 1)) + 1;
   }
   const turns = new Turns(Float64Array.from(ordered, (index) => (list[index] as Candidate).weight));
-  const table: MaglevTable = new Uint32Array(size);
+  const table: MaglevTable = list.length <= 0x1_0000 ? new Uint16Array(size) : new Uint32Array(size);
   const taken = new Uint8Array(size);
   for (let filled = 0; filled < size; filled++) {
     const at = turns.take();

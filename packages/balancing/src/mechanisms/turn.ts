@@ -27,9 +27,9 @@ export function after(position: number, length: number): number {
 }
 
 /**
- * Where the rotation stands in a new list: at the candidate that was next, or at the first after it that is still there.
- * Beginning at the front instead would send every replacement's first connection to the same endpoint. Without a list
- * before, it begins anywhere, so that many pickers over one list do not begin at the same endpoint.
+ * Where the rotation stands in a new list: after the candidate picked last or, if that one left, at the next of the old
+ * list that is still there. Beginning at the front instead would send every replacement's first connection to the same
+ * endpoint. Without a list before, it begins anywhere, so that many pickers over one list do not begin alike.
  */
 export function startTurn(list: readonly Candidate[], before: Turn | undefined, random: Random): Turn {
   const open = openIndexes(list);
@@ -42,9 +42,14 @@ function placeOf(list: readonly Candidate[], open: Uint32Array, before: Turn | u
   for (let place = 0; place < open.length; place++) {
     places.set((list[open[place] as number] as Candidate).key, place);
   }
-  for (let step = 0, at = before.next; step < before.open.length; step++, at = after(at, before.open.length)) {
+  const { length } = before.open;
+  for (
+    let step = 0, at = before.next === 0 ? length - 1 : before.next - 1;
+    step < length;
+    step++, at = after(at, length)
+  ) {
     const place = places.get((before.list[before.open[at] as number] as Candidate).key);
-    if (place !== undefined) return place;
+    if (place !== undefined) return step === 0 ? after(place, open.length) : place;
   }
   return undefined;
 }
