@@ -19,7 +19,10 @@ const commands = {
   dev: (args) => [node, [join(root, "packages/cli/src/main.ts"), "dev", ...args]],
   test: (args) => [node, [join(root, "scripts/test.ts"), ...args]],
   bench: (args) => [node, [join(root, "scripts/bench.ts"), ...args]],
-  check: (args) => [join(bin, "turbo"), ["run", "check:format", "check:lint", "check:types", "--output-logs=new-only", ...args]],
+  check: (args) => [
+    join(bin, "turbo"),
+    ["run", "check:format", "check:lint", "check:types", "--output-logs=new-only", ...args],
+  ],
   format: (args) => [join(bin, "oxfmt"), args],
 };
 
@@ -63,7 +66,11 @@ function pinnedPnpm() {
   if (!existsSync(entry) && !existsSync(older)) {
     mkdirSync(home, { recursive: true });
     writeFileSync(join(home, "package.json"), '{ "private": true }\n');
-    run("npm", ["install", "--prefix", home, "--no-audit", "--no-fund", "--loglevel=error", `pnpm@${version}`], "npm install pnpm");
+    run(
+      "npm",
+      ["install", "--prefix", home, "--no-audit", "--no-fund", "--loglevel=error", `pnpm@${version}`],
+      "npm install pnpm",
+    );
   }
   return existsSync(entry) ? entry : older;
 }

@@ -36,8 +36,12 @@ try {
     });
     if (status !== 0) failed += 1;
   }
-  const lines = existsSync(skips) ? [...new Set(readFileSync(skips, "utf8").trim().split("\n"))] : [];
-  process.stdout.write(lines.length === 0 ? "\nNothing was skipped.\n" : `\nSkipped:\n${lines.map((line) => `  ${line}`).join("\n")}\n`);
+  const skipped = existsSync(skips) ? [...new Set(readFileSync(skips, "utf8").trim().split("\n"))] : [];
+  process.stdout.write(skipped.length === 0 ? "\nNothing was skipped.\n" : "\nSkipped:\n");
+  for (const line of skipped) {
+    const { suite, reason } = JSON.parse(line) as { suite: string; reason: string };
+    process.stdout.write(`  ${suite}: ${reason}\n`);
+  }
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

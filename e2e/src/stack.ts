@@ -1,0 +1,101 @@
+/** Starts the real stack as a user would (`fairlead dev`), on an address plan of its own and a fresh state folder. */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { freePort, launch } from "@fairlead/testkit";
+import type { Exit, Launched } from "@fairlead/testkit";
+import { kubectlFor } from "./kubectl.ts";
+import type { Kubectl } from "./kubectl.ts";
+
+export const repository: string = resolve(import.meta.dirname, "../..");
+
+/** The two ways to run the stack. */
+export const modes = ["embedded", "distributed"] as const;
+export type Mode = (typeof modes)[number];
+
+/** Apart from the launcher's defaults, so that the stories run beside a stack that somebody works with. */
+export const plan = {
+  serviceCidr: "127.97.0.0/16",
+  podCidr: "127.245.0.0/16",
+  nodeCidr: "127.65.0.0/24",
+  lbPool: "127.201.0.0/24",
+  /** For externalIPs and hand-made Endpoints: of none of the ranges. */
+  outside: "127.210.0.",
+} as const;
+
+/** What `<state-dir>/dev.json` says. */
+export interface DevFile {
+  readonly kubeconfig: string;
+  readonly api: string;
+  readonly nodes: readonly { readonly name: string; readonly address: string }[];
+  readonly metrics: Readonly<Record<string, string>>;
+}
+
+/** A running stack. */
+export interface Stack {
+  readonly mode: Mode;
+  readonly stateDir: string;
+  readonly dev: DevFile;
+  readonly process: Launched;
+  readonly kubectl: Kubectl;
+  /** SIGTERM to the launcher; settles with how it ended. The state folder stays. */
+  terminate(): Promise<Exit>;
+  /** SIGKILL to the launcher alone, as the kernel would; settles when it is gone. */
+  kill(): Promise<void>;
+  /** Ends what runs and removes the state folder. */
+  dispose(): Promise<void>;
+}
+
+/** How to start it. */
+export interface StackOptions {
+  readonly mode: Mode;
+  /** Goes on with this folder instead of a fresh one. */
+  readonly stateDir?: string;
+  readonly args?: readonly string[];
+  /** Put before the command, for example to give up privileges. */
+  readonly prefix?: readonly string[];
+}
+
+/** A fresh state folder. Short, since sockets and logs lie below it; outside the repository, as a user's may be. */
+export function freshStateDir(): string {
+  return mkdtempSync(join(tmpdir(), "fairlead-story-"));
+}
+
+/** Starts a stack and waits for `fairlead is ready`. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { mode, prefix = [] } = options;
+  const stateDir = options.stateDir ?? freshStateDir();
+  const [command = "", ...args] = [
+    ...prefix,
+    join(repository, "node_modules", ".bin", "node"),
+    join(repository, "packages/cli/src/main.ts"),
+    "dev",
+    ...["--state-dir", stateDir, "--api-port", String(await freePort())],
+    ...["--service-cidr", plan.serviceCidr, "--pod-cidr", plan.podCidr],
+    ...["--node-cidr", plan.nodeCidr, "--lb-pool", plan.lbPool],
+    ...(mode === "distributed" ? ["--distributed"] : []),
+    ...(options.args ?? []),
+  ];
+  const process = await launch({ command, args, ready: /fairlead is ready/, readyTimeoutMs: 30_000 });
+  const dev = JSON.parse(readFileSync(join(stateDir, "dev.json"), "utf8")) as DevFile;
+  return {
+    mode,
+    stateDir,
+    dev,
+    process,
+    kubectl: kubectlFor(dev.kubeconfig, stateDir),
+    async terminate() {
+      // To the launcher alone: it is its task to stop the rest.
+      globalThis.process.kill(process.pid, "SIGTERM");
+      return await process.exited;
+    },
+    async kill() {
+      globalThis.process.kill(process.pid, "SIGKILL");
+      await process.exited;
+    },
+    async dispose() {
+      await process.stop();
+      rmSync(stateDir, { recursive: true, force: true });
+    },
+  };
+}

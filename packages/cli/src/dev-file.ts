@@ -1,0 +1,32 @@
+/** `<state-dir>/dev.json`: where everything of a running stack is, for scripts and tests. */
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Cidr } from "@fairlead/types";
+
+/** Facts about a running stack. `dns` and `ingress` are null where the stack has none. */
+export interface DevFacts {
+  readonly kubeconfig: string;
+  readonly api: string;
+  readonly dns: { readonly address: string; readonly port: number } | null;
+  readonly ingress: { readonly http: string; readonly https: string } | null;
+  readonly nodes: readonly { readonly name: string; readonly address: string }[];
+  readonly lbPool: Cidr;
+  /** URL of the metrics of each service. */
+  readonly metrics: Readonly<Record<string, string>>;
+}
+
+/** Writes the file whole: a reader sees all of it or none. */
+export function writeDevFile(stateDir: string, facts: DevFacts): void {
+  const path = devFilePath(stateDir);
+  writeFileSync(`${path}.new`, `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** Takes the file away: nothing that it says holds any more. */
+export function removeDevFile(stateDir: string): void {
+  rmSync(devFilePath(stateDir), { force: true });
+}
+
+function devFilePath(stateDir: string): string {
+  return join(stateDir, "dev.json");
+}
