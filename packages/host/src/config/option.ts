@@ -32,11 +32,16 @@ export interface OptionSettings<D> {
   readonly secret?: boolean;
 }
 
+/** What an option that may be left out says of itself. */
+export interface OptionalSettings {
+  readonly describe: string;
+  readonly secret?: boolean;
+  readonly optional: true;
+}
+
 /** Makes options of one kind: without a default the value is required, with `optional: true` it may be undefined. */
 export interface OptionMaker<T, D = T, Extra = unknown> {
-  (
-    settings: { readonly describe: string; readonly secret?: boolean; readonly optional: true } & Extra,
-  ): Option<T | undefined>;
+  (settings: OptionalSettings & Extra): Option<T | undefined>;
   (settings: OptionSettings<D> & Extra): Option<T>;
 }
 
@@ -66,16 +71,14 @@ interface IntegerRange {
   readonly max?: number;
 }
 
-interface ListItems<T> {
-  /** Reads one item; text as it is, unless told. */
-  readonly item?: (text: string) => T;
+interface ListOf<T> {
+  /** Reads one item. */
+  readonly item: (text: string) => T;
 }
 
-function choice<const V extends string>(settings: {
-  readonly describe: string;
-  readonly values: readonly V[];
-  readonly optional: true;
-}): Option<V | undefined>;
+function choice<const V extends string>(
+  settings: OptionalSettings & { readonly values: readonly V[] },
+): Option<V | undefined>;
 function choice<const V extends string>(settings: OptionSettings<V> & { readonly values: readonly V[] }): Option<V>;
 function choice(
   settings: OptionSettings<string> & { readonly values: readonly string[]; readonly optional?: true },
@@ -90,20 +93,15 @@ function choice(
   return make(settings);
 }
 
-function list(settings: {
-  readonly describe: string;
-  readonly secret?: boolean;
-  readonly optional: true;
-}): Option<readonly string[] | undefined>;
+// The ones with `item` come first: a later one would not give its parameter a type.
+function list<T>(settings: OptionalSettings & ListOf<T>): Option<readonly T[] | undefined>;
+function list<T>(settings: OptionSettings<readonly string[]> & ListOf<T>): Option<readonly T[]>;
+function list(settings: OptionalSettings): Option<readonly string[] | undefined>;
 function list(settings: OptionSettings<readonly string[]>): Option<readonly string[]>;
 function list<T>(
-  settings: { readonly describe: string; readonly secret?: boolean; readonly optional: true } & Required<ListItems<T>>,
-): Option<readonly T[] | undefined>;
-function list<T>(settings: OptionSettings<readonly string[]> & Required<ListItems<T>>): Option<readonly T[]>;
-function list<T>(
-  settings: OptionSettings<readonly string[]> & ListItems<T> & { readonly optional?: true },
+  settings: OptionSettings<readonly string[]> & Partial<ListOf<T>> & { readonly optional?: true },
 ): Option<readonly (T | string)[]> {
-  const make = kind<readonly (T | string)[], readonly string[], ListItems<T>>(
+  const make = kind<readonly (T | string)[], readonly string[], Partial<ListOf<T>>>(
     "item,item…",
     (raw, { item }) => {
       const texts = (Array.isArray(raw) ? raw.map(asText) : asText(raw).split(",")).map((text) => text.trim());

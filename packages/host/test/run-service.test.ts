@@ -1,0 +1,112 @@
+import { join } from "node:path";
+import { launch, type Launched, type LaunchOptions } from "@fairlead/testkit";
+import { expect, onTestFinished, test } from "vitest";
+
+const fixture = join(import.meta.dirname, "fixtures/service.ts");
+
+async function start(args: readonly string[], options: Partial<LaunchOptions> = {}): Promise<Launched> {
+  const service = await launch({ command: process.execPath, args: [fixture, ...args], ...options });
+  onTestFinished(() => service.stop());
+  return service;
+}
+
+function logOf(service: Launched): Record<string, unknown>[] {
+  const lines = service.stdout().split("\n");
+  return lines.filter((line) => line.startsWith("{")).map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+test.for(["SIGTERM", "SIGINT"] as const)("stops on %s and exits with 0", async (signal) => {
+  const service = await start([], { ready: /"started"/ });
+  service.signal(signal);
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(service.stderr()).toBe("starting\nstopping\nstopped\n");
+  expect(logOf(service).map(({ message }) => message)).toEqual(["started", "stopping"]);
+});
+
+test("logs at the level it is told to", async () => {
+  const service = await start(["--log-level", "debug"], { ready: /"started"/ });
+  expect(logOf(service)).toMatchObject([
+    { level: "debug", service: "fixture", message: "deep inside" },
+    { level: "info" },
+  ]);
+});
+
+test("exits with 2 and plain words when its configuration is refused", async () => {
+  const service = await start(["--behavior", "well", "--log-level=loud"]);
+  expect(await service.exited).toEqual({ code: 2, signal: null });
+  expect(service.stdout()).toBe("");
+  expect(service.stderr()).toBe(
+    "the configuration of fixture is refused:\n" +
+      "  --behavior (from the command line): unknown flag, did you mean --behaviour?\n" +
+      '  logLevel (from --log-level): must be one of debug, info, warn, error, silent, not "loud"\n' +
+      "fixture --help lists the options\n",
+  );
+});
+
+test("prints its options on --help and exits with 0", async () => {
+  const service = await start(["--help"]);
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(service.stdout()).toContain("FAIRLEAD_HEALTH_ADDRESS");
+});
+
+test.for([
+  ["bad-start", "cannot start"],
+  ["bad-compose", "cannot compose"],
+] as const)("exits with 1 on %s, and logs why", async ([behaviour, reason]) => {
+  const service = await start(["--behaviour", behaviour]);
+  expect(await service.exited).toEqual({ code: 1, signal: null });
+  expect(logOf(service)).toMatchObject([{ level: "error", message: "could not start", error: { message: reason } }]);
+});
+
+test.for([
+  ["crash", "an error reached nobody"],
+  ["reject", "a rejection reached nobody"],
+] as const)("on %s logs the error, stops, and exits with 1", async ([behaviour, message]) => {
+  const service = await start(["--behaviour", behaviour]);
+  expect(await service.exited).toEqual({ code: 1, signal: null });
+  expect(service.stderr()).toBe("starting\nstopping\nstopped\n");
+  expect(logOf(service)).toContainEqual(expect.objectContaining({ level: "error", message }));
+});
+
+test("exits with 1 when it does not stop cleanly", async () => {
+  const service = await start(["--behaviour", "bad-stop"], { ready: /"started"/ });
+  service.signal("SIGTERM");
+  expect(await service.exited).toEqual({ code: 1, signal: null });
+  expect(logOf(service).at(-1)).toMatchObject({ message: "did not stop cleanly", error: { message: "cannot stop" } });
+});
+
+test("exits with 1 by itself when it does not stop in time", async () => {
+  const service = await start(["--behaviour", "hanging-stop"], { ready: /"started"/ });
+  service.signal("SIGTERM");
+  expect(await service.exited).toEqual({ code: 1, signal: null });
+  expect(logOf(service).at(-1)).toMatchObject({ message: "did not stop in time" });
+}, 15_000);
+
+test("exits at once on a second signal", async () => {
+  const service = await start(["--behaviour", "hanging-stop"], { ready: /"started"/ });
+  service.signal("SIGINT");
+  await expect.poll(() => service.stderr()).toContain("stopping");
+  service.signal("SIGINT");
+  expect(await service.exited).toEqual({ code: 1, signal: null });
+  expect(logOf(service).map(({ message }) => message)).toEqual(["started", "stopping"]);
+});
+
+test("stops while it is still starting", async () => {
+  const service = await start(["--behaviour", "slow-start"], { ready: /starting/ });
+  service.signal("SIGTERM");
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(service.stderr()).toBe("starting\nstopping\nstopped\n");
+});
+
+test("stops when its parent is gone, if told that standard input is the parent's", async () => {
+  const service = await start([], { ready: /"started"/, stdin: "pipe", env: { FAIRLEAD_PARENT_PIPE: "1" } });
+  service.stdin?.destroy();
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(logOf(service).at(-1)).toMatchObject({ message: "stopping: the parent is gone" });
+});
+
+test("goes on without standard input otherwise", async () => {
+  const service = await start([], { ready: /"started"/, stdin: "ignore" });
+  service.signal("SIGTERM");
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+});
