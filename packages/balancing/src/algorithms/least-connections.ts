@@ -4,10 +4,10 @@
  * equals.
  */
 import type { Random } from "@fairlead/types";
-import { LeastCostPicker } from "../mechanisms/least-cost-picker.ts";
+import { LeastLoadPicker } from "../mechanisms/least-load-picker.ts";
 import type { Picker } from "../picker.ts";
 
 /** Where several have the fewest, they take turns. */
 export function leastConnections(options: { readonly random: Random }): Picker {
-  return new LeastCostPicker({ ...options, cost: ({ active }) => active });
+  return new LeastLoadPicker({ ...options, rule: { ahead: 0, weighted: false, idleWins: true } });
 }

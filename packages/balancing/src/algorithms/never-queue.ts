@@ -3,10 +3,10 @@
  * kernel (after A. Weinrib, S. Shenker: Greed is not enough, INFOCOM 1988), which always takes the first idle one.
  */
 import type { Random } from "@fairlead/types";
-import { LeastCostPicker } from "../mechanisms/least-cost-picker.ts";
+import { LeastLoadPicker } from "../mechanisms/least-load-picker.ts";
 import type { Picker } from "../picker.ts";
 
 /** Idle candidates take turns. */
 export function neverQueue(options: { readonly random: Random }): Picker {
-  return new LeastCostPicker({ ...options, cost: ({ active, weight }) => (active === 0 ? 0 : (active + 1) / weight) });
+  return new LeastLoadPicker({ ...options, rule: { ahead: 1, weighted: true, idleWins: true } });
 }

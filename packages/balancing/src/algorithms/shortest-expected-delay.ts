@@ -3,10 +3,10 @@
  * Linux kernel.
  */
 import type { Random } from "@fairlead/types";
-import { LeastCostPicker } from "../mechanisms/least-cost-picker.ts";
+import { LeastLoadPicker } from "../mechanisms/least-load-picker.ts";
 import type { Picker } from "../picker.ts";
 
 /** Light candidates stay idle until the heavy ones have their share; {@link neverQueue} is the cure. */
 export function shortestExpectedDelay(options: { readonly random: Random }): Picker {
-  return new LeastCostPicker({ ...options, cost: ({ active, weight }) => (active + 1) / weight });
+  return new LeastLoadPicker({ ...options, rule: { ahead: 1, weighted: true, idleWins: false } });
 }

@@ -14,6 +14,8 @@ import type { Candidate, PickContext, Picker } from "../picker.ts";
 interface WeightedTurn extends Turn {
   /** What each open candidate holds; the sum is 0. */
   readonly held: Float64Array;
+  /** Weight of each open candidate. */
+  readonly weights: Float64Array;
   readonly total: number;
 }
 
@@ -27,27 +29,27 @@ export class SmoothWeightedPicker implements Picker {
 
   pick<C extends Candidate>(candidates: readonly C[], { exclude }: PickContext): C | undefined {
     const turn = this.#turns.get(candidates);
-    const { open, held } = turn;
+    const { open, held, weights } = turn;
     let most = Number.NEGATIVE_INFINITY;
-    let best: C | undefined;
-    let bestAt = 0;
-    let earned = 0;
-    for (let step = 0, at = turn.next; step < open.length; step++, at = after(at, open.length)) {
-      const candidate = candidates[open[at] as number] as C;
-      // As in nginx, one that was tried and failed earns nothing by it.
-      if (exclude?.has(candidate.key)) continue;
-      earned += candidate.weight;
-      const now = (held[at] as number) + candidate.weight;
+    let best = -1;
+    let earned = turn.total;
+    const { length } = open;
+    for (let step = 0, at = turn.next; step < length; step++, at = after(at, length)) {
+      if (exclude?.has((candidates[open[at] as number] as C).key)) {
+        // As in nginx, one that was tried and failed earns nothing by it.
+        earned -= weights[at] as number;
+        continue;
+      }
+      const now = (held[at] as number) + (weights[at] as number);
       held[at] = now;
       if (now <= most) continue;
       most = now;
-      best = candidate;
-      bestAt = at;
+      best = at;
     }
-    if (best === undefined) return undefined;
-    held[bestAt] = most - earned;
-    turn.next = after(bestAt, open.length);
-    return best;
+    if (best < 0) return undefined;
+    held[best] = most - earned;
+    turn.next = after(best, length);
+    return candidates[open[best] as number];
   }
 }
 
@@ -56,8 +58,8 @@ function startWeightedTurn(list: readonly Candidate[], before: WeightedTurn | un
   const turn = startTurn(list, before, random);
   const { open } = turn;
   const held = new Float64Array(open.length);
-  let total = 0;
-  for (const index of open) total += (list[index] as Candidate).weight;
+  const weights = Float64Array.from(open, (index) => (list[index] as Candidate).weight);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (before !== undefined) {
     const owed = owedPicks(before);
     for (let at = 0; at < open.length; at++) {
@@ -65,7 +67,7 @@ function startWeightedTurn(list: readonly Candidate[], before: WeightedTurn | un
     }
     settle(held);
   }
-  return { ...turn, held, total };
+  return { ...turn, held, weights, total };
 }
 
 function owedPicks({ list, open, held, total }: WeightedTurn): Map<string, number> {
