@@ -1,0 +1,71 @@
+/** Turns what a plane tells about single addresses into Events and quiet lines for people. */
+import type { Logger } from "@fairlead/host";
+import type { Protocol } from "@fairlead/types";
+import { aboutService } from "./event-sink.ts";
+import type { EventSink } from "./event-sink.ts";
+import type { EntryKey, Frontend, ServicePortEntry } from "./plan/entry.ts";
+import type { PlaneObserver, PlaneProblem } from "./plane.ts";
+
+/** Problems remembered so that each is logged once; beyond, the oldest may be logged again. */
+export const MAX_REMEMBERED_PROBLEMS = 4_096;
+
+/** See the module. */
+export class ServiceObserver implements PlaneObserver {
+  readonly #events: EventSink;
+  readonly #log: Logger;
+  /** Entry and address → what was last said of it. */
+  readonly #said = new Map<string, string>();
+  /** Uids of Services that are known to be served at their cluster IP. */
+  readonly #announced = new Set<EntryKey>();
+
+  constructor(options: { events: EventSink; log: Logger }) {
+    this.#events = options.events;
+    this.#log = options.log;
+  }
+
+  serving(entry: ServicePortEntry, frontend: Frontend): void {
+    this.#said.delete(placeOf(entry, frontend));
+    const url = urlOf(entry.protocol, frontend);
+    // One line a Service port: the cluster IP's, or that of an address which only comes later.
+    if (this.#announced.has(entry.key) && frontend.kind !== "LoadBalancer") {
+      this.#log.debug("serving", { servicePort: entry.servicePort, at: url });
+      return;
+    }
+    this.#announced.add(entry.key);
+    this.#log.notice(`service ${entry.service.namespace}/${entry.service.name} at ${url}`, {
+      servicePort: entry.servicePort,
+      at: url,
+    });
+  }
+
+  problem(entry: ServicePortEntry, frontend: Frontend, { reason, message }: PlaneProblem): void {
+    this.#events.record(aboutService(entry.service), { type: "Warning", reason, message });
+    const place = placeOf(entry, frontend);
+    if (this.#said.get(place) === message) return;
+    this.#said.delete(place);
+    this.#said.set(place, message);
+    for (const oldest of this.#said.keys()) {
+      if (this.#said.size <= MAX_REMEMBERED_PROBLEMS) break;
+      this.#said.delete(oldest);
+    }
+    this.#log.notice(`service ${entry.service.namespace}/${entry.service.name}: ${message}`, {
+      servicePort: entry.servicePort,
+      reason,
+    });
+  }
+
+  /** The entry is gone: should it come back, it is told anew. */
+  forget(entry: ServicePortEntry): void {
+    this.#announced.delete(entry.key);
+    for (const frontend of entry.frontends) this.#said.delete(placeOf(entry, frontend));
+  }
+}
+
+function placeOf(entry: ServicePortEntry, frontend: Frontend): string {
+  return `${entry.key} ${frontend.address} ${frontend.port}`;
+}
+
+function urlOf(protocol: Protocol, { address, port }: Frontend): string {
+  const host = address.includes(":") ? `[${address}]` : address;
+  return protocol === "TCP" ? `http://${host}:${port}` : `${protocol.toLowerCase()}://${host}:${port}`;
+}

@@ -1,0 +1,218 @@
+/** One TCP connection: from a client, through this process, to an endpoint of the Service. */
+import { Socket } from "node:net";
+import type { Clock } from "@fairlead/types";
+import type { PickContext } from "@fairlead/balancing";
+import type { Frontend } from "../plan/entry.ts";
+import type { EndpointState } from "./endpoint-state.ts";
+import { LARGE_READ_BYTES } from "./read-buffers.ts";
+import type { ReadBuffers } from "./read-buffers.ts";
+import type { ServicePort } from "./service-port.ts";
+import type { SourceAddress } from "./source-address.ts";
+
+/**
+ * Unsent bytes in one direction at which its sender is no longer read. Above Node's own mark (64 KiB), so that a stream which
+ * has reached this one always tells when it has drained.
+ */
+export const HIGH_WATER_BYTES = 128 * 1024;
+
+/** What all relays of a plane share. */
+export interface RelayHost {
+  readonly clock: Clock;
+  readonly buffers: ReadBuffers;
+  readonly source: SourceAddress;
+  readonly connectTimeoutMs: number;
+  /** The relay holds no socket any more. */
+  ended(relay: TcpRelay): void;
+}
+
+/**
+ * Joins a client to an endpoint. The client is not read before the endpoint's connection stands, so a connect that fails can be
+ * made again to another endpoint without losing a byte. Each direction ends on its own; a reset on one side resets the other.
+ */
+export class TcpRelay implements PickContext {
+  readonly #host: RelayHost;
+  readonly #client: Socket;
+  readonly #service: ServicePort;
+  readonly #frontend: Frontend;
+  #backend: Socket | undefined;
+  #tried: Set<string> | undefined;
+  #buffer: Buffer | undefined;
+  #cancelConnectTimer: (() => void) | undefined;
+  #open = 1;
+
+  constructor(options: { host: RelayHost; client: Socket; service: ServicePort; frontend: Frontend }) {
+    this.#host = options.host;
+    this.#client = options.client;
+    this.#service = options.service;
+    this.#frontend = options.frontend;
+  }
+
+  // Asked for by pickers that place by it: reading it costs a system call that most never need.
+  get client(): string {
+    return this.#client.remoteAddress ?? "";
+  }
+
+  get destination(): string {
+    return this.#frontend.address;
+  }
+
+  get exclude(): ReadonlySet<string> {
+    return this.#tried ?? noneTried;
+  }
+
+  /** Takes the client on; it must be paused and allow half-open connections. */
+  start(): void {
+    const client = this.#client;
+    this.#service.counters.connections++;
+    this.#service.counters.active++;
+    client.on("error", () => this.#breakOff(this.#backend));
+    client.on("close", () => this.#closed());
+    this.#connect();
+  }
+
+  /** Ends both sides at once. */
+  destroy(): void {
+    this.#breakOff(this.#backend);
+    reset(this.#client);
+  }
+
+  /** False where no endpoint was left to try. */
+  #connect(): boolean {
+    const endpoint = this.#service.pick(this.#frontend.policy, this);
+    if (endpoint === undefined) {
+      this.#service.counters.unserved++;
+      reset(this.#client);
+      return false;
+    }
+    this.#connectTo(endpoint, true);
+    return true;
+  }
+
+  #connectTo(endpoint: EndpointState, asClient: boolean): void {
+    const localAddress = asClient ? this.#host.source.localAddress(this.#frontend, this.#client) : undefined;
+    this.#service.acquire(endpoint);
+    this.#open++;
+    const backend = new Socket({
+      allowHalfOpen: true,
+      noDelay: true,
+      onread: { buffer: () => this.#readBuffer(), callback: (bytes, buffer) => this.#toClient(bytes, buffer) },
+    });
+    this.#backend = backend;
+    let connected = false;
+    let failure: NodeJS.ErrnoException | undefined;
+    backend.on("connect", () => {
+      connected = true;
+      this.#stopConnectTimer();
+      this.#join(backend);
+    });
+    backend.on("end", () => this.#client.end());
+    backend.on("error", (error) => {
+      failure = error;
+      if (connected) this.#breakOff(this.#client);
+    });
+    backend.on("close", () => {
+      this.#service.release(endpoint);
+      if (connected) {
+        // After an orderly end the client may still be taking what was written to it: it is left to finish.
+        this.#giveBackBuffer();
+      } else {
+        this.#stopConnectTimer();
+        this.#connectFailed(endpoint, localAddress, failure);
+      }
+      this.#closed();
+    });
+    this.#cancelConnectTimer = this.#host.clock.setTimer(this.#host.connectTimeoutMs, () => backend.destroy());
+    backend.connect({
+      host: endpoint.address,
+      port: endpoint.port,
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
+  }
+
+  #connectFailed(
+    endpoint: EndpointState,
+    localAddress: string | undefined,
+    failure: NodeJS.ErrnoException | undefined,
+  ): void {
+    this.#backend = undefined;
+    if (this.#client.destroyed) return;
+    if (localAddress !== undefined && this.#host.source.refused(localAddress, failure)) {
+      this.#connectTo(endpoint, false);
+      return;
+    }
+    const { counters } = this.#service;
+    counters.connectFailures++;
+    (this.#tried ??= new Set()).add(endpoint.key);
+    if (this.#connect()) counters.retries++;
+  }
+
+  #join(backend: Socket): void {
+    const client = this.#client;
+    if (client.destroyed) {
+      reset(backend);
+      return;
+    }
+    const { counters } = this.#service;
+    client.on("data", (chunk: Buffer) => {
+      counters.bytesToEndpoints += chunk.length;
+      backend.write(chunk);
+      if (backend.writableLength >= HIGH_WATER_BYTES) {
+        client.pause();
+        backend.once("drain", () => client.resume());
+      }
+    });
+    client.on("end", () => backend.end());
+    client.resume();
+  }
+
+  #readBuffer(): Buffer {
+    return (this.#buffer ??= this.#host.buffers.take());
+  }
+
+  /** Sends on what the endpoint said. False keeps it from being read until the client has taken what is waiting. */
+  #toClient(bytes: number, buffer: Uint8Array): boolean {
+    const client = this.#client;
+    this.#service.counters.bytesToClients += bytes;
+    client.write(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
+    if (client.writableLength > 0) {
+      // The kernel did not take it all: the rest is sent out of this very buffer, so the next read needs another.
+      this.#buffer = Buffer.allocUnsafeSlow(LARGE_READ_BYTES);
+    } else if (bytes === buffer.length && bytes < LARGE_READ_BYTES) {
+      this.#giveBackBuffer();
+      this.#buffer = Buffer.allocUnsafeSlow(LARGE_READ_BYTES);
+    }
+    if (client.writableLength < HIGH_WATER_BYTES) return true;
+    client.once("drain", () => this.#backend?.resume());
+    return false;
+  }
+
+  #giveBackBuffer(): void {
+    if (this.#buffer !== undefined) this.#host.buffers.giveBack(this.#buffer);
+    this.#buffer = undefined;
+  }
+
+  #stopConnectTimer(): void {
+    this.#cancelConnectTimer?.();
+    this.#cancelConnectTimer = undefined;
+  }
+
+  #breakOff(socket: Socket | undefined): void {
+    if (socket !== undefined) reset(socket);
+  }
+
+  #closed(): void {
+    if (--this.#open > 0) return;
+    this.#service.counters.active--;
+    this.#host.ended(this);
+  }
+}
+
+const noneTried: ReadonlySet<string> = new Set();
+
+/** Ends a connection with a reset, so that the peer does not take what it has for the whole. */
+export function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  // libuv refuses to reset while connecting and while a shutdown waits for its turn.
+  if (socket.connecting || (socket.writableEnded && !socket.writableFinished)) socket.destroy();
+  else socket.resetAndDestroy();
+}
