@@ -1,0 +1,300 @@
+/** The life of one container of a pod: start, probes, end, and start again as its policy says. */
+import type { Container, ContainerStatus } from "@fairlead/kube/objects";
+import { RestartBackOff } from "./back-off.ts";
+import { planContainer } from "./container-plan.ts";
+import type { ContainerPlan } from "./container-plan.ts";
+import { containerStatus, newContainerId, resume, terminated, waiting } from "./container-state.ts";
+import type { ContainerState } from "./container-state.ts";
+import { runHook } from "./lifecycle-hook.ts";
+import { CONFIGURATION_RETRY_MS, DEFAULT_GRACE_SECONDS, LONGEST_TIMER_MS, MINIMUM_GRACE_MS } from "./limits.ts";
+import { pause, timestamp, within } from "./pause.ts";
+import { ContainerPlanError } from "./plan-error.ts";
+import type { PodContext } from "./pod-context.ts";
+import { ContainerProbes } from "./probe/container-probes.ts";
+import type { ProbeTarget } from "./probe/probe-handlers.ts";
+import { runCommand } from "./process/command.ts";
+import { ContainerProcess } from "./process/container-process.ts";
+
+/** When a container is started again. */
+export type RestartPolicy = "Always" | "OnFailure" | "Never";
+
+/** What a run is made of, while it lasts. */
+interface Run {
+  readonly process: ContainerProcess;
+  readonly target: ProbeTarget;
+  readonly probes: ContainerProbes;
+  /** Set once the run is being ended; calling it brings the end forward. */
+  hasten?: (graceMs: number) => void;
+}
+
+/** One container. It does nothing until {@link run}. */
+export class ContainerRunner {
+  readonly name: string;
+  #container: Container;
+  readonly #policy: RestartPolicy;
+  readonly #context: PodContext;
+  readonly #onChange: () => void;
+  readonly #ending = new AbortController();
+  readonly #backOff = new RestartBackOff();
+  readonly #finished: boolean;
+  #state: ContainerState;
+  #lastState: ContainerState;
+  #restartCount: number;
+  #containerId: string;
+  #run: Run | undefined;
+  #complaint = "";
+
+  /** `earlier` is what a former node agent wrote about it; `initial` its state until its turn comes. */
+  constructor(options: {
+    container: Container;
+    policy: RestartPolicy;
+    context: PodContext;
+    earlier: ContainerStatus | undefined;
+    initial: ContainerState;
+    onChange: () => void;
+  }) {
+    const { container, policy, context, earlier, initial, onChange } = options;
+    this.name = container.name;
+    this.#container = container;
+    this.#policy = policy;
+    this.#context = context;
+    this.#onChange = onChange;
+    const resumed = resume(earlier, policy, initial, context.clock.now());
+    this.#state = resumed.state;
+    this.#lastState = resumed.lastState;
+    this.#restartCount = resumed.restartCount;
+    this.#containerId = resumed.containerId;
+    this.#finished = resumed.finished;
+  }
+
+  get started(): boolean {
+    return this.#run?.probes.started ?? false;
+  }
+
+  /** Number of the incarnation that runs or ran last: the name of its log. */
+  get incarnation(): number {
+    return this.#restartCount;
+  }
+
+  get running(): boolean {
+    return this.#state.running !== undefined;
+  }
+
+  /** How the last run ended, if there was one and none goes on. */
+  get exitCode(): number | undefined {
+    return this.#state.terminated?.exitCode;
+  }
+
+  status(): ContainerStatus {
+    return containerStatus({
+      container: this.#container,
+      state: this.#state,
+      lastState: this.#lastState,
+      ready: this.running && (this.#run?.probes.ready ?? false),
+      started: this.running && this.started,
+      restartCount: this.#restartCount,
+      containerId: this.#containerId,
+    });
+  }
+
+  /** Runs the container until it ended for good: by its policy, or by {@link end}. Never rejects for what the app does. */
+  async run(): Promise<void> {
+    if (this.#finished) return;
+    for (;;) {
+      const plan = await this.#plan();
+      if (!plan) return;
+      const began = this.#context.clock.monotonic();
+      await this.#runOnce(plan);
+      if (this.#ending.signal.aborted || !this.#wanted()) return;
+      const pauseMs = this.#backOff.next(this.#context.clock.monotonic() - began);
+      if (pauseMs > 0) await this.#backOffFor(pauseMs);
+      if (this.#ending.signal.aborted) return;
+      this.#lastState = this.#state.terminated ? this.#state : this.#lastState;
+      this.#restartCount += 1;
+    }
+  }
+
+  /**
+   * Ends the container: preStop hook, SIGTERM not before `delayMs`, SIGKILL after `graceMs` (0: at once). Another call with
+   * a shorter grace brings the end forward. Settles when nothing of it runs.
+   */
+  async end(options: { graceMs: number; delayMs: number; hook: boolean }): Promise<void> {
+    this.#ending.abort();
+    if (this.#run) await this.#endRun(this.#run, options, "Stopping container");
+  }
+
+  /** Takes over a changed definition: a new image ends the run, and the next one has it. */
+  change(container: Container): void {
+    if (container.image === this.#container.image) return;
+    this.#container = container;
+    this.#complaint = "";
+    if (this.#run) this.#restart(this.#run, `Container ${this.name} definition changed, will be restarted`);
+  }
+
+  #wanted(): boolean {
+    return this.#policy === "Always" || (this.#policy === "OnFailure" && this.exitCode !== 0);
+  }
+
+  #set(state: ContainerState): void {
+    this.#state = state;
+    this.#onChange();
+  }
+
+  /** Tries until the container can be started; `undefined` when it is ended before. */
+  async #plan(): Promise<ContainerPlan | undefined> {
+    const { pod, place, sources, images, inherited, directories, identity, clock } = this.#context;
+    while (!this.#ending.signal.aborted) {
+      try {
+        const scratch = directories.prepare(identity, this.name, this.#restartCount);
+        return planContainer({ pod: pod(), container: this.#container, place, sources, images, scratch, inherited });
+      } catch (error) {
+        this.#complain(error);
+        await pause(clock, CONFIGURATION_RETRY_MS, this.#ending.signal);
+      }
+    }
+    return undefined;
+  }
+
+  #complain(error: unknown): void {
+    const { event } = this.#context;
+    const reason = error instanceof ContainerPlanError ? error.code : "CreateContainerError";
+    const message = error instanceof Error ? error.message : String(error);
+    const image = JSON.stringify(this.#container.image ?? "");
+    if (this.#complaint !== message) {
+      this.#complaint = message;
+      if (reason === "ErrImagePull") event("Warning", "Failed", `Failed to pull image ${image}: ${message}`);
+      event("Warning", "Failed", `Error: ${reason === "ErrImagePull" ? reason : message}`);
+      this.#set(waiting(reason, message));
+    } else if (reason === "ErrImagePull" && this.#state.waiting?.reason === reason) {
+      event("Normal", "BackOff", `Back-off pulling image ${image}`);
+      this.#set(waiting("ImagePullBackOff", `Back-off pulling image ${image}: ${message}`));
+    }
+  }
+
+  async #backOffFor(ms: number): Promise<void> {
+    const { namespace, name, uid } = this.#context.identity;
+    const where = `${name}_${namespace}(${uid})`;
+    this.#lastState = this.#state;
+    this.#context.event("Warning", "BackOff", `Back-off restarting failed container ${this.name} in pod ${where}`);
+    const span = ms < 60_000 ? `${ms / 1_000}s` : `${Math.floor(ms / 60_000)}m${(ms % 60_000) / 1_000}s`;
+    const message = `back-off ${span} restarting failed container=${this.name} pod=${where}`;
+    this.#set(waiting("CrashLoopBackOff", message));
+    await pause(this.#context.clock, ms, this.#ending.signal);
+  }
+
+  /** One run, from start to end; leaves the state `terminated`. */
+  async #runOnce(plan: ContainerPlan): Promise<void> {
+    const { ledger, directories, identity, clock, event } = this.#context;
+    const containerId = newContainerId();
+    const startedAt = clock.now();
+    const logFile = directories.logFile(identity, this.name, this.#restartCount);
+    this.#containerId = containerId;
+    let process: ContainerProcess;
+    try {
+      event(
+        "Normal",
+        "Pulled",
+        `Container image ${JSON.stringify(this.#container.image ?? "")} already present on machine`,
+      );
+      process = await ContainerProcess.start({ plan, logFile, ledger, podUid: identity.uid, container: this.name });
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      event("Warning", "Failed", `Error: ${message}`);
+      const end = { exitCode: 128, reason: "StartError", message, containerId, startedAt, finishedAt: clock.now() };
+      this.#set(terminated(end));
+      return;
+    }
+    event("Normal", "Created", `Created container: ${this.name}`);
+    event("Normal", "Started", `Started container ${this.name}`);
+    const run = this.#begin(plan, process);
+    // Ended while it was being started: nobody else knows of this run.
+    if (this.#ending.signal.aborted) process.kill();
+    await this.#postStart(run);
+    this.#run?.probes.start();
+    this.#set({ running: { startedAt: timestamp(startedAt) } });
+    const exit = await process.exited;
+    run.probes.stop();
+    this.#run = undefined;
+    this.#set(terminated({ exitCode: exit.code, containerId, startedAt, finishedAt: clock.now() }));
+  }
+
+  #begin(plan: ContainerPlan, process: ContainerProcess): Run {
+    const { clock, place, event, ledger, identity } = this.#context;
+    const env = { ...plan.env, ...ledger.marks(identity.uid, this.name) };
+    const target: ProbeTarget = {
+      podIp: place.podIp,
+      ports: this.#container.ports ?? [],
+      run: (argv, timeoutMs, signal) => runCommand({ argv, env, cwd: plan.cwd, timeoutMs, clock, signal }),
+    };
+    const probes: ContainerProbes = new ContainerProbes({
+      container: this.#container,
+      clock,
+      target,
+      onEvent: (reason, message) => event("Warning", reason, message),
+      onChange: this.#onChange,
+      onFailed: (kind) => this.#restart(run, `Container ${this.name} failed ${kind} probe, will be restarted`, kind),
+    });
+    const run: Run = { process, target, probes };
+    this.#run = run;
+    return run;
+  }
+
+  async #postStart(run: Run): Promise<void> {
+    const handler = this.#container.lifecycle?.postStart;
+    if (!handler) return;
+    const over = new AbortController();
+    void run.process.exited.then(() => over.abort());
+    const { clock, event } = this.#context;
+    const failure = await runHook({ handler, target: run.target, clock, signal: over.signal });
+    if (failure === undefined || over.signal.aborted) return;
+    event("Warning", "FailedPostStartHook", `PostStartHook failed: ${failure}`);
+    run.process.kill();
+  }
+
+  #restart(run: Run, message: string, probe?: "startup" | "liveness"): void {
+    const own = probe ? this.#container[`${probe}Probe`]?.terminationGracePeriodSeconds : undefined;
+    const seconds = own ?? this.#context.pod().spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
+    void this.#endRun(run, { graceMs: seconds * 1_000, delayMs: 0, hook: true }, message);
+  }
+
+  async #endRun(
+    run: Run,
+    options: { graceMs: number; delayMs: number; hook: boolean },
+    message: string,
+  ): Promise<void> {
+    const { clock, event } = this.#context;
+    const { process } = run;
+    run.probes.endRestarts();
+    if (run.hasten) {
+      run.hasten(options.graceMs);
+      await process.exited;
+      return;
+    }
+    event("Normal", "Killing", message === "Stopping container" ? `${message} ${this.name}` : message);
+    const hookOver = new AbortController();
+    const cancels: (() => void)[] = [];
+    let asked = false;
+    const expire = (): void => {
+      if (asked) return process.kill();
+      // The hook used the grace up: the app still gets a moment after SIGTERM.
+      hookOver.abort();
+      cancels.push(clock.setTimer(MINIMUM_GRACE_MS, () => process.kill()));
+    };
+    run.hasten = (ms) => {
+      if (ms === 0) process.kill();
+      else cancels.push(clock.setTimer(Math.min(ms, LONGEST_TIMER_MS), expire));
+    };
+    run.hasten(options.graceMs);
+    const handler = options.hook ? this.#container.lifecycle?.preStop : undefined;
+    const delay = within(clock, options.delayMs, process.exited);
+    if (handler) {
+      const failure = await runHook({ handler, target: run.target, clock, signal: hookOver.signal });
+      if (failure !== undefined) event("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
+    }
+    await delay;
+    asked = true;
+    process.signal("SIGTERM");
+    await process.exited;
+    for (const cancel of cancels) cancel();
+  }
+}

@@ -1,0 +1,34 @@
+/** What the containers of one pod share. */
+import type { Logger } from "@fairlead/host";
+import type { Pod } from "@fairlead/kube/objects";
+import type { Clock, Random } from "@fairlead/types";
+import type { ClusterApi } from "../api/cluster-api.ts";
+import type { EnvironmentSources } from "./environment/container-environment.ts";
+import type { PodPlace } from "./environment/field-reference.ts";
+import type { ImageTable } from "./image-table.ts";
+import type { PodDirectories, PodIdentity } from "./log/pod-directories.ts";
+import type { ProcessLedger } from "./process/process-ledger.ts";
+
+/** What the pods of a node share. */
+export interface NodeContext {
+  readonly api: ClusterApi;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly directories: PodDirectories;
+  readonly images: ImageTable;
+  readonly ledger: ProcessLedger;
+  readonly sources: EnvironmentSources;
+  /** The launcher's environment, of which containers get a few variables. */
+  readonly inherited: Readonly<Record<string, string | undefined>>;
+}
+
+/** See the module. */
+export interface PodContext extends NodeContext {
+  readonly identity: PodIdentity;
+  readonly place: PodPlace;
+  /** The pod as the API last showed it. */
+  readonly pod: () => Pod;
+  /** Records an event about the pod. */
+  readonly event: (type: "Normal" | "Warning", reason: string, message: string) => void;
+}
