@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { temporaryDirectory } from "@fairlead/testkit";
-import { ipAddress, port } from "@fairlead/types";
+import { InvalidInputError, ipAddress, port } from "@fairlead/types";
 import { describe, expect, expectTypeOf, onTestFinished, test } from "vitest";
 import {
   commonOptions,
@@ -235,6 +235,23 @@ test("demands what has no default, once", () => {
   expect(reasons(["--node-name"])).toEqual(["a value must follow"]);
   expect(reasons(["--node-name="])).toEqual(["must not be empty"]);
   expect(required.read({ argv: [], env: { FAIRLEAD_NODE_NAME: "node-1" } })).toEqual({ nodeName: "node-1" });
+});
+
+test("takes kinds of a service's own", () => {
+  const range = option.custom({
+    kind: "first-last",
+    default: "1-2",
+    describe: "Range",
+    read: (text) => {
+      const [first, last] = text.split("-").map(Number);
+      if (!first || !last) throw new InvalidInputError("", "must be a range such as 1-2");
+      return { first, last };
+    },
+  });
+  const own = defineOptions("unit", { range });
+  expect(own.read({ argv: [], env: {} }).range).toEqual({ first: 1, last: 2 });
+  expect(own.help()).toContain("--range first-last\n      Range (default: 1-2)");
+  expect(() => own.read({ argv: ["--range", "x"], env: {} })).toThrow("must be a range such as 1-2");
 });
 
 test("reads durations in every unit", () => {

@@ -93,6 +93,23 @@ function choice(
   return make(settings);
 }
 
+interface OwnKind<T> {
+  /** What a value looks like, for the help. */
+  readonly kind: string;
+  /** Reads a value; throws `InvalidInputError` with the reason. */
+  readonly read: (text: string) => T;
+}
+
+function custom<T>(settings: OptionalSettings & OwnKind<T>): Option<T | undefined>;
+function custom<T>(settings: OptionSettings<string> & OwnKind<T>): Option<T>;
+function custom<T>(settings: OptionSettings<string> & OwnKind<T> & { readonly optional?: true }): Option<T> {
+  const make = kind<T, string, OwnKind<T>>(
+    ({ kind: name }) => name,
+    (raw, { read }) => read(asText(raw)),
+  );
+  return make(settings);
+}
+
 // The ones with `item` come first: a later one would not give its parameter a type.
 function list<T>(settings: OptionalSettings & ListOf<T>): Option<readonly T[] | undefined>;
 function list<T>(settings: OptionSettings<readonly string[]> & ListOf<T>): Option<readonly T[]>;
@@ -115,7 +132,7 @@ function list<T>(
 /**
  * The kinds of option. `address` is `host:port`, `ip` an IP address, `cidr` a range, `path` a file (made absolute, from the
  * working directory), `duration` a length of time in milliseconds written like `10s`, `port` a number from 0 (any free port)
- * to 65535, `list` comma separated (in a file: a list).
+ * to 65535, `list` comma separated (in a file: a list), `custom` a kind of the service's own.
  */
 export const option = {
   string: kind<string, string, unknown>("text", asText),
@@ -133,6 +150,7 @@ export const option = {
   path: kind<string, string, unknown>("path", (raw) => resolve(asText(raw))),
   duration: kind<number, string, unknown>("duration", (raw) => parseDuration(asText(raw), "")),
   list,
+  custom,
 };
 
 function asText(raw: unknown): string {
