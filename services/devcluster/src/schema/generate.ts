@@ -25,6 +25,9 @@ interface ReadModel {
   readonly descriptions: Record<string, string>;
 }
 
+/** What the library's own generator put at fields of these types, in place of the field's description. */
+const DESCRIBES_ITS_TYPE = /^(?:IntOrString|MicroTime|Time) is /;
+
 /** Reads the models that the served kinds lead to. Throws if the library is not installed or has a notation that is not known. */
 export async function generateSchemas(): Promise<GeneratedSchemas> {
   const { modelsDirectory } = clientLibrary();
@@ -62,7 +65,8 @@ async function readModel(directory: string, name: string): Promise<ReadModel> {
   for (const attribute of attributesOf(exports[name], name)) {
     const property = declaration.properties.get(attribute.name);
     fields[attribute.baseName] = fieldType(name, attribute, property?.required ?? false);
-    if (property !== undefined && property.description !== "") descriptions[attribute.baseName] = property.description;
+    const description = property?.description ?? "";
+    if (description !== "" && !DESCRIBES_ITS_TYPE.test(description)) descriptions[attribute.baseName] = description;
   }
   return { fields, descriptions };
 }

@@ -48,14 +48,10 @@ const top = (spec?: string, status?: string): ModelRules => ({
   ...(status === undefined ? {} : { status: to(status) }),
 });
 const conditions = (model: string): ModelRules => ({ conditions: keyed(model, "type") });
-const handlers: ModelRules = {
-  livenessProbe: to("V1Probe"),
-  readinessProbe: to("V1Probe"),
-  startupProbe: to("V1Probe"),
-};
+/** A list that is a map under server-side apply only; a strategic merge patch replaces it. */
+const mapped = (model: string, key: string): FieldRule => ({ model, listType: "map", listMapKeys: [key] });
 
 const container: ModelRules = {
-  ...handlers,
   env: keyed("V1EnvVar", "name"),
   ports: keyed("V1ContainerPort", "containerPort", ["protocol"]),
   resources: to("V1ResourceRequirements"),
@@ -75,6 +71,7 @@ const RULES: Readonly<Record<string, ModelRules>> = {
   V1Pod: top("V1PodSpec", "V1PodStatus"),
   V1PodTemplateSpec: top("V1PodSpec"),
   V1PodSpec: {
+    affinity: to("V1Affinity"),
     containers: keyed("V1Container", "name"),
     ephemeralContainers: keyed("V1EphemeralContainer", "name"),
     hostAliases: keyed("V1HostAlias", "ip"),
@@ -92,25 +89,41 @@ const RULES: Readonly<Record<string, ModelRules>> = {
     hostIPs: { model: "V1HostIP", patchMergeKey: "ip", patchStrategy: "merge", listType: "atomic" },
     podIPs: keyed("V1PodIP", "ip"),
     resourceClaimStatuses: retaining("V1PodResourceClaimStatus", "name"),
+    resources: to("V1ResourceRequirements"),
   },
+  V1Affinity: { nodeAffinity: to("V1NodeAffinity") },
+  V1NodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: to("V1NodeSelector") },
+  V1TopologySpreadConstraint: { labelSelector: to("V1LabelSelector") },
+  V1ContainerStatus: {
+    allocatedResourcesStatus: keyed("V1ResourceStatus", "name"),
+    volumeMounts: keyed("V1VolumeMountStatus", "mountPath"),
+  },
+  V1ResourceStatus: { resources: mapped("V1ResourceHealth", "resourceID") },
+  V1NodeAllocatableResourceClaimStatus: { containers: { listType: "set" } },
   V1Container: container,
   V1EphemeralContainer: container,
-  V1ResourceRequirements: { claims: { model: "CoreV1ResourceClaim", listType: "map", listMapKeys: ["name"] } },
+  V1ContainerRestartRuleOnExitCodes: { values: { listType: "set" } },
+  V1EnvVar: { valueFrom: to("V1EnvVarSource") },
+  V1EnvVarSource: {
+    configMapKeyRef: to("V1ConfigMapKeySelector"),
+    fieldRef: to("V1ObjectFieldSelector"),
+    fileKeyRef: to("V1FileKeySelector"),
+    resourceFieldRef: to("V1ResourceFieldSelector"),
+    secretKeyRef: to("V1SecretKeySelector"),
+  },
+  V1ResourceRequirements: { claims: mapped("CoreV1ResourceClaim", "name") },
   V1Volume: { ephemeral: to("V1EphemeralVolumeSource") },
   V1EphemeralVolumeSource: { volumeClaimTemplate: to("V1PersistentVolumeClaimTemplate") },
-  V1PersistentVolumeClaimTemplate: top(),
+  V1PersistentVolumeClaimTemplate: top("V1PersistentVolumeClaimSpec"),
+  V1PersistentVolumeClaimSpec: { dataSource: to("V1TypedLocalObjectReference"), selector: to("V1LabelSelector") },
   V1Service: top("V1ServiceSpec", "V1ServiceStatus"),
   V1ServiceSpec: { ports: keyed("V1ServicePort", "port", ["protocol"]), selector: whole },
   V1ServiceStatus: conditions("V1Condition"),
-  V1ServiceAccount: {
-    ...top(),
-    imagePullSecrets: { model: "V1LocalObjectReference", listType: "atomic" },
-    secrets: keyed("V1ObjectReference", "name"),
-  },
+  V1ServiceAccount: { ...top(), secrets: keyed("V1ObjectReference", "name") },
   V1Endpoints: top(),
   V1ConfigMap: top(),
   V1Secret: top(),
-  CoreV1Event: top(),
+  CoreV1Event: { ...top(), involvedObject: to("V1ObjectReference"), related: to("V1ObjectReference") },
   V1ReplicationController: top("V1ReplicationControllerSpec", "V1ReplicationControllerStatus"),
   V1ReplicationControllerSpec: { selector: whole, template: to("V1PodTemplateSpec") },
   V1ReplicationControllerStatus: conditions("V1ReplicationControllerCondition"),
@@ -126,18 +139,37 @@ const RULES: Readonly<Record<string, ModelRules>> = {
   V1DeploymentStatus: conditions("V1DeploymentCondition"),
   V1EndpointSlice: top(),
   V1Endpoint: { addresses: { listType: "set" } },
-  V1Lease: top("V1LeaseSpec"),
-  V1Ingress: top("V1IngressSpec", "V1IngressStatus"),
-  V1IngressClass: top("V1IngressClassSpec"),
-  V1Scale: top("V1ScaleSpec", "V1ScaleStatus"),
+  V1Lease: top(),
+  V1Ingress: top("V1IngressSpec"),
+  V1IngressSpec: { defaultBackend: to("V1IngressBackend") },
+  V1IngressBackend: { resource: to("V1TypedLocalObjectReference"), service: to("V1IngressServiceBackend") },
+  V1IngressServiceBackend: { port: to("V1ServiceBackendPort") },
+  V1IngressClass: top(),
+  V1Scale: top(),
   V1ObjectMeta: {
     finalizers: values,
-    ownerReferences: { ...keyed("V1OwnerReference", "uid") },
+    ownerReferences: keyed("V1OwnerReference", "uid"),
   },
 };
 
 /** Models that are owned as a whole under server-side apply (`x-kubernetes-map-type: atomic`). */
-const WHOLE_MODELS: ReadonlySet<string> = new Set(["V1LabelSelector", "V1ObjectReference", "V1LocalObjectReference"]);
+const WHOLE_MODELS: ReadonlySet<string> = new Set([
+  "CoreV1EndpointPort",
+  "DiscoveryV1EndpointPort",
+  "V1ConfigMapKeySelector",
+  "V1EndpointAddress",
+  "V1FileKeySelector",
+  "V1LabelSelector",
+  "V1LocalObjectReference",
+  "V1NodeSelector",
+  "V1NodeSelectorTerm",
+  "V1ObjectFieldSelector",
+  "V1ObjectReference",
+  "V1ResourceFieldSelector",
+  "V1SecretKeySelector",
+  "V1ServiceBackendPort",
+  "V1TypedLocalObjectReference",
+]);
 
 /** The rule of a field; undefined where the defaults hold or the model is unknown. */
 export function fieldRule(model: string | undefined, field: string): FieldRule | undefined {
