@@ -86,7 +86,7 @@ class StoreRegistry implements Registry {
       resources.map((names) => [
         names.resource,
         // Each strategy is only ever given objects of its own resource.
-        { names, strategy: strategies[names.resource] as unknown as Strategy<KubeObject> },
+        { names, strategy: strategies[names.resource] },
       ]),
     );
     this.#hub = new WatchHub({ onError });

@@ -1,0 +1,104 @@
+/** The objects that every cluster has from the start, and that clients expect to find. */
+import type { Startable } from "@fairlead/host";
+import type { Endpoints, EndpointSlice, Namespace, Service } from "@fairlead/kube/objects";
+import { bigIntToAddress, type Cidr, cidrContains, cidrParts, isLoopback } from "@fairlead/types";
+import { ipAddress } from "@fairlead/types";
+import type { ClusterApi } from "../api/cluster-api.ts";
+
+const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/** What the objects say. */
+export interface BootstrapOptions {
+  readonly api: ClusterApi;
+  readonly serviceCidr: Cidr;
+  readonly podCidr: Cidr;
+  /** Where the API listens, known once it does. */
+  readonly apiAddress: () => { readonly address: string; readonly port: number };
+}
+
+/**
+ * Makes, or brings up to date, the four namespaces and the Service `kubernetes` at the first address of its range, with the API
+ * server behind it. Where the pod range is not a loopback one, the server's loopback address may not be an endpoint, and the
+ * Service has none.
+ */
+export class Bootstrap implements Startable {
+  readonly name = "bootstrap objects";
+  readonly #options: BootstrapOptions;
+
+  constructor(options: BootstrapOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { api } = this.#options;
+    for (const name of namespaces) {
+      const namespace: Namespace = { metadata: { name } };
+      if (!api.find("namespaces", undefined, name)) api.create("namespaces", namespace);
+    }
+    this.#ensureService();
+    if (isLoopback(ipAddress(podNetwork(this.#options.podCidr)))) this.#ensureEndpoints();
+  }
+
+  async stop(): Promise<void> {
+    // The objects stay.
+  }
+
+  #ensureService(): void {
+    const { api, serviceCidr, apiAddress } = this.#options;
+    const { first, family } = cidrParts(serviceCidr);
+    const clusterIP = bigIntToAddress(first + 1n, family);
+    const ports = [{ name: "https", protocol: "TCP", port: 443, targetPort: apiAddress().port }];
+    const stored = api.find("services", "default", serviceName);
+    const storedIp = stored?.spec?.clusterIP;
+    // A range that was changed between two runs leaves the Service at an address that no longer is one.
+    if (storedIp !== undefined && !cidrContains(serviceCidr, ipAddress(storedIp))) {
+      api.delete("services", "default", serviceName);
+    }
+    if (api.find("services", "default", serviceName)) {
+      api.modify("services", "default", serviceName, (service) => ({ ...service, spec: { ...service.spec, ports } }));
+      return;
+    }
+    const service: Service = {
+      metadata: { name: serviceName, namespace: "default", labels: { component: "apiserver", provider: "kubernetes" } },
+      spec: { type: "ClusterIP", clusterIP, ports },
+    };
+    api.create("services", service);
+  }
+
+  #ensureEndpoints(): void {
+    const { api, apiAddress } = this.#options;
+    const { address, port } = apiAddress();
+    const ports = [{ name: "https", port, protocol: "TCP" }];
+    const slice: EndpointSlice = {
+      metadata: {
+        name: serviceName,
+        namespace: "default",
+        labels: { "kubernetes.io/service-name": serviceName },
+      },
+      addressType: "IPv4",
+      endpoints: [{ addresses: [address], conditions: { ready: true, serving: true, terminating: false } }],
+      ports,
+    };
+    const endpoints: Endpoints = {
+      // The slice is written here already: a mirror of this would double it.
+      metadata: {
+        name: serviceName,
+        namespace: "default",
+        labels: { "endpointslice.kubernetes.io/skip-mirror": "true" },
+      },
+      subsets: [{ addresses: [{ ip: address }], ports }],
+    };
+    const oldSlice = api.find("endpointslices", "default", serviceName);
+    if (!oldSlice) api.create("endpointslices", slice);
+    else api.update("endpointslices", { ...slice, metadata: { ...oldSlice.metadata, ...slice.metadata } });
+    const oldEndpoints = api.find("endpoints", "default", serviceName);
+    if (!oldEndpoints) api.create("endpoints", endpoints);
+    else api.update("endpoints", { ...endpoints, metadata: { ...oldEndpoints.metadata, ...endpoints.metadata } });
+  }
+}
+
+const serviceName = "kubernetes";
+
+function podNetwork(range: Cidr): string {
+  return range.slice(0, range.indexOf("/"));
+}

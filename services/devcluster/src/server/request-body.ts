@@ -1,0 +1,67 @@
+/** Reads the body of a request, within bounds, and makes a JSON value of it. */
+import type { IncomingMessage } from "node:http";
+import { parseDocument } from "yaml";
+import { badRequest, requestTooLarge } from "../api/errors.ts";
+
+/** Largest body, in bytes: a real API server's bound. */
+export const maxBodyBytes = 3 * 1024 * 1024;
+
+/** Deepest nesting of a body: far more than any Kubernetes object has, far less than the stack bears. */
+export const maxBodyDepth = 128;
+
+/** YAML aliases that are followed in one body, so that a small one cannot unfold into a huge one. */
+export const maxYamlAliases = 100;
+
+/** The whole body; throws RequestEntityTooLarge, before reading it where its length is announced. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) throw requestTooLarge(maxBodyBytes);
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    bytes += piece.length;
+    if (bytes > maxBodyBytes) throw requestTooLarge(maxBodyBytes);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Decodes a body; an empty one is `undefined`. Throws BadRequest saying where it cannot be read. */
+export function decodeBody(body: Buffer, encoding: "json" | "yaml"): unknown {
+  if (body.length === 0) return undefined;
+  const value = encoding === "json" ? parseJson(body.toString()) : parseYaml(body.toString());
+  checkShape(value, 1);
+  return value;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`the body of the request is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true });
+  const [fault] = document.errors;
+  if (fault) throw badRequest(`the body of the request is not YAML: ${fault.message.split("\n")[0]}`);
+  try {
+    return document.toJS({ maxAliasCount: maxYamlAliases });
+  } catch (error) {
+    throw badRequest(`the body of the request is not YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+// `__proto__` as a member would become the prototype of whatever is copied from it.
+function checkShape(value: unknown, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (depth > maxBodyDepth) throw badRequest(`the body of the request nests deeper than ${maxBodyDepth} levels`);
+  if (Array.isArray(value)) {
+    for (const item of value) checkShape(item, depth + 1);
+    return;
+  }
+  for (const key of Object.keys(value)) {
+    if (key === "__proto__") throw badRequest("the body of the request has a member called __proto__");
+    checkShape((value as Record<string, unknown>)[key], depth + 1);
+  }
+}
