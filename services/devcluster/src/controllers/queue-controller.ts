@@ -1,0 +1,77 @@
+/** What all controllers have in common: watches that name keys, and a queue that brings one key at a time in order. */
+import type { Logger, Startable } from "@fairlead/host";
+import type { KubeObject } from "@fairlead/kube/objects";
+import { WorkQueue } from "@fairlead/reconcile";
+import type { Clock, Random } from "@fairlead/types";
+import type { ClusterApi } from "../api/cluster-api.ts";
+
+/** What a controller works with. */
+export interface ControllerContext {
+  readonly api: ClusterApi;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Where handlers of watches put the keys of objects to look at. */
+export interface KeySink {
+  add(key: string): void;
+  addAfter(key: string, ms: number): void;
+}
+
+export interface QueueControllerOptions extends ControllerContext {
+  readonly name: string;
+  /** Begins the watches; answers with what ends each. */
+  readonly watch: (keys: KeySink) => readonly (() => void)[];
+  /** Brings the object of this key from what is to what should be; throwing means "again later". */
+  readonly process: (key: string, keys: KeySink) => void;
+}
+
+/**
+ * See the module. The API answers at once and from memory, so `process` is synchronous, sees every write made before it, and is never
+ * interleaved with that of another controller.
+ */
+export class QueueController implements Startable {
+  readonly name: string;
+  readonly #watch: QueueControllerOptions["watch"];
+  readonly #queue: WorkQueue<string>;
+  #ends: readonly (() => void)[] = [];
+
+  constructor({ name, watch, process, clock, random, log }: QueueControllerOptions) {
+    this.name = name;
+    this.#watch = watch;
+    this.#queue = new WorkQueue<string>({
+      process: (key) => process(key, this.#queue),
+      clock,
+      random,
+      // Processing does not wait for anything, so more at a time would gain nothing.
+      concurrency: 1,
+      onError: (key, error, attempt) => log.warn(`${name} could not bring an object in order`, { key, attempt, error }),
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#ends = this.#watch(this.#queue);
+    this.#queue.start();
+  }
+
+  async stop(): Promise<void> {
+    for (const end of this.#ends) end();
+    this.#ends = [];
+    await this.#queue.stop();
+  }
+}
+
+/** Key of an object among those of its resource; the namespace is empty for cluster-wide ones. */
+export function keyOf(object: KubeObject): string {
+  return joinKey(object.metadata?.namespace ?? "", object.metadata?.name ?? "");
+}
+
+export function joinKey(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+export function splitKey(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf("/");
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
