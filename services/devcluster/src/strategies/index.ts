@@ -39,7 +39,7 @@ export interface StrategiesOptions {
 }
 
 /** Makes the strategy of every resource. Allocations are empty until `restore` is called with what is stored. */
-export function createStrategies({ config, random }: StrategiesOptions): Strategies {
+export function createStrategies({ config, clock, random }: StrategiesOptions): Strategies {
   const rules = addressRules(config.podCidr);
   const ranges = [config.serviceCidr, ...(config.secondaryServiceCidr ? [config.secondaryServiceCidr] : [])];
   const allocations = new ServiceAllocations({ ranges, nodePorts: config.nodePortRange, random });
@@ -54,7 +54,7 @@ export function createStrategies({ config, random }: StrategiesOptions): Strateg
     leases: new LeaseStrategy(),
     namespaces: new NamespaceStrategy(),
     nodes: new NodeStrategy(),
-    pods: new PodStrategy(),
+    pods: new PodStrategy({ clock }),
     replicasets: new ReplicaSetStrategy(),
     replicationcontrollers: new ReplicationControllerStrategy(),
     secrets: new SecretStrategy(),

@@ -28,6 +28,8 @@ export function defaultPodSpec(spec: PodSpec): void {
 /** What only a pod gets, not a template. */
 export function defaultPod(pod: Pod): void {
   const spec = (pod.spec ??= { containers: [] });
+  // What admission does in a real cluster.
+  if (!spec.serviceAccountName && !spec.serviceAccount) spec.serviceAccountName = "default";
   defaultPodSpec(spec);
   spec.enableServiceLinks ??= true;
   for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) {

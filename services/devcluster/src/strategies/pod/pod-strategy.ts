@@ -1,24 +1,34 @@
 /** Pods. */
 import type { Pod } from "@fairlead/kube/objects";
+import type { Clock } from "@fairlead/types";
 import type { FieldCause } from "../../api/errors.ts";
+import { timestamp } from "../../api/metadata.ts";
 import type { Strategy } from "../../api/strategy.ts";
 import { defaultGraceSeconds, defaultPod } from "./pod-defaults.ts";
 import { podFaults, podStatusFaults, podUpdateFaults } from "./pod-validation.ts";
 
 /** See the module and {@link Strategy}. */
 export class PodStrategy implements Strategy<Pod> {
+  readonly #clock: Clock;
+
+  constructor({ clock }: { readonly clock: Clock }) {
+    this.#clock = clock;
+  }
+
   default(pod: Pod): void {
     defaultPod(pod);
   }
 
   prepareCreate(pod: Pod): void {
     pod.status = { phase: "Pending", qosClass: qosClassOf(pod) };
+    if (pod.spec?.nodeName) this.#noteScheduled(pod);
   }
 
   prepareUpdate(pod: Pod, old: Pod): void {
     pod.status = structuredClone(old.status ?? {});
-    // Left out means kept: the scheduler set it, not the author. So with what a real cluster's admission fills in.
+    // Left out means kept: the scheduler set it, not the author.
     if (pod.spec && old.spec?.nodeName) pod.spec.nodeName ??= old.spec.nodeName;
+    if (pod.spec?.nodeName && !old.spec?.nodeName) this.#noteScheduled(pod);
   }
 
   validateCreate(pod: Pod): FieldCause[] {
@@ -53,6 +63,16 @@ export class PodStrategy implements Strategy<Pod> {
       "status.phase": status?.phase ?? "",
       "status.podIP": status?.podIP ?? "",
       "status.nominatedNodeName": status?.nominatedNodeName ?? "",
+    };
+  }
+
+  // A real cluster has a subresource for this (binding), which sets both in one write as well.
+  #noteScheduled(pod: Pod): void {
+    const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== "PodScheduled");
+    const lastTransitionTime = timestamp(this.#clock.now());
+    pod.status = {
+      ...pod.status,
+      conditions: [...others, { type: "PodScheduled", status: "True", lastTransitionTime }],
     };
   }
 }
