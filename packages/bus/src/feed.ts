@@ -64,6 +64,8 @@ export interface ChangePublisher {
   /**
    * Makes the feed say exactly `state`: what differs is put or deleted. Takes the writer's role over from an earlier
    * publisher, which is fenced out from then on. Call it first, and again after {@link FencedError} if still in charge.
+   * While the bus is away it waits; what is published meanwhile counts on top of `state`. Values are not copied: nobody may
+   * change one that was given.
    */
   takeOver(state: ReadonlyMap<FeedKey, FeedValue>): Promise<void>;
   /**
@@ -71,7 +73,10 @@ export interface ChangePublisher {
    * key and publishes when it is back, so the promise may take that long. Rejects with {@link FencedError} once fenced.
    */
   publish(publications: readonly Publication[]): Promise<void>;
-  /** Publishes nothing more. Unpublished wishes are dropped: the next publisher's takeOver repeats them. */
+  /**
+   * Publishes nothing more. Unpublished wishes are dropped, and their promises reject with {@link PublisherStoppedError}:
+   * the next publisher's takeOver repeats them.
+   */
   stop(): Promise<void>;
 }
 
@@ -82,5 +87,15 @@ export class FencedError extends CodedError {
   constructor(message = "another publisher has taken over the feed") {
     super(message);
     this.name = "FencedError";
+  }
+}
+
+/** Thrown when a publisher was stopped before the bus held what it was given. */
+export class PublisherStoppedError extends CodedError {
+  readonly code = "FEED_STOPPED";
+
+  constructor(message = "the publisher has stopped") {
+    super(message);
+    this.name = "PublisherStoppedError";
   }
 }
