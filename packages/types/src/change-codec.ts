@@ -2,7 +2,7 @@
  * Changes as bytes: JSON in UTF-8, version {@link changeVersion}. Pure; the bytes belong to the caller. Decoding trusts nothing: what
  * does not fit the types, or exceeds the API's own bounds, is refused with the path of the field.
  */
-import { changeVersion, feedKeyOf } from "./change.ts";
+import { changeVersion, feedKeyOf, feedKinds } from "./change.ts";
 import type { Change, FeedKey, FeedValue } from "./change.ts";
 import type { Endpoint, EndpointSlice, SlicePort } from "./endpoint.ts";
 import { InvalidInputError } from "./errors.ts";
@@ -56,7 +56,7 @@ export const readChange: Reader<Change> = (place) => {
   if (version.value !== changeVersion) {
     throw new InvalidInputError("v", `must be ${changeVersion}, not ${JSON.stringify(version.value)}`);
   }
-  const key = text(member(place, "key")) as FeedKey;
+  const key = readFeedKey(member(place, "key"));
   const base = {
     v: changeVersion,
     epoch: text(member(place, "epoch")),
@@ -71,6 +71,15 @@ export const readChange: Reader<Change> = (place) => {
     throw new InvalidInputError("key", `is ${JSON.stringify(key)}, but the value is of ${feedKeyOf(value)}`);
   }
   return { ...base, op: "put", value };
+};
+
+/** Reads a feed key; of a delete it is all there is. */
+const readFeedKey: Reader<FeedKey> = (place) => {
+  const key = text(place);
+  const [kind, ...parts] = key.split(".");
+  if (oneOf(feedKinds)({ value: kind, path: place.path }) !== "node") namespaceName(parts.shift() ?? "", place.path);
+  objectName(parts.join("."), place.path);
+  return key as FeedKey;
 };
 
 /** Reads an object of the feed from parsed JSON. */

@@ -10,17 +10,20 @@ export type ServicePortKey = Brand<string, "ServicePortKey">;
 /** Name of a Node object. */
 export type NodeName = Brand<string, "NodeName">;
 
-// RFC 1123 names as Kubernetes bounds them: labels of 63, names of 253 characters.
-const labelPattern = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+// RFC 1123 names as Kubernetes bounds them: a label has 63 characters at most, a name of several 253 in all. It does not
+// bound the parts of the latter, so a slice or node may bear a name of 70 characters without a dot.
+const labelPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const maxLabelLength = 63;
+const maxSubdomainLength = 253;
 
 /** Whether the text is a DNS label (RFC 1123): what a namespace, a Service and a port may be called. */
 export function isDnsLabel(text: string): boolean {
-  return labelPattern.test(text);
+  return text.length <= maxLabelLength && labelPattern.test(text);
 }
 
-/** Whether the text is a DNS subdomain (RFC 1123): labels with dots between them, 253 characters at most. */
+/** Whether the text is a DNS subdomain (RFC 1123): labels with dots between them, 253 characters in all at most. */
 export function isDnsSubdomain(text: string): boolean {
-  return text.length <= 253 && text.split(".").every((label) => labelPattern.test(label));
+  return text.length <= maxSubdomainLength && text.split(".").every((label) => labelPattern.test(label));
 }
 
 /** Checks a namespace's name. */

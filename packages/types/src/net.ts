@@ -20,6 +20,8 @@ export const protocols = ["TCP", "UDP", "SCTP"] as const;
 /** Transport protocol of a Service port. */
 export type Protocol = (typeof protocols)[number];
 
+const mappedPrefix = "::ffff:";
+
 /** Reads an address in any notation of its family; throws {@link InvalidInputError} naming `field`. Zone ids are refused. */
 export function ipAddress(text: string, field = "address"): IpAddress {
   const family = typeof text === "string" && text.length <= 45 ? isIP(text) : 0;
@@ -116,14 +118,24 @@ export function cidrContains(range: Cidr, address: IpAddress): boolean {
   return value >= first && value < first + size;
 }
 
-/** A compiled set of ranges, for the paths that ask once per connection. */
+/**
+ * A compiled set of ranges, for the paths that ask once per connection. Families stay apart; an IPv4 client that a socket
+ * for both families reports as `::ffff:10.1.2.3` counts as the IPv4 client it is.
+ */
 export function cidrMatcher(ranges: readonly Cidr[]): (address: string) => boolean {
-  const list = new BlockList();
+  // One list for both families would let ::/0 match every IPv4 address, as a mapped one.
+  const v4 = new BlockList();
+  const v6 = new BlockList();
   for (const range of ranges) {
     const [network, prefix] = range.split("/") as [string, string];
-    list.addSubnet(network, Number(prefix), network.includes(":") ? "ipv6" : "ipv4");
+    if (network.includes(":")) v6.addSubnet(network, Number(prefix), "ipv6");
+    else v4.addSubnet(network, Number(prefix), "ipv4");
   }
-  return (address) => list.check(address, address.includes(":") ? "ipv6" : "ipv4");
+  return (address) => {
+    const plain =
+      address.startsWith(mappedPrefix) && address.includes(".") ? address.slice(mappedPrefix.length) : address;
+    return plain.includes(":") ? v6.check(plain, "ipv6") : v4.check(plain, "ipv4");
+  };
 }
 
 /** Whether the address is in 127.0.0.0/8 or is ::1. */

@@ -33,6 +33,25 @@ describe("the codec of changes", () => {
   });
 
   test.each([
+    "",
+    "node",
+    "node.",
+    "nodex",
+    "pod.default.a",
+    "service.default",
+    "service.default.",
+    "slice..a",
+    "service.A.b",
+  ])("refuses a delete of %j, which is no key", (key) => {
+    const bytes = spoiled(
+      { v: 1, epoch: "e1", seq: 8, key: feedKeyOf(values[0]!), op: "delete", at: 1001 },
+      ["key"],
+      key,
+    );
+    expect(() => decodeChange(bytes)).toThrow(expect.objectContaining({ code: "INVALID_INPUT", field: "key" }));
+  });
+
+  test.each([
     ["another version", values[0]!, ["v"], 2, "v"],
     ["a key of another object", values[0]!, ["key"], "service.default.other", "key"],
     ["an unknown kind", values[0]!, ["value", "kind"], "pod", "value.kind"],
