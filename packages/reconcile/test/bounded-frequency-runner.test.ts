@@ -201,6 +201,60 @@ describe("stop", () => {
   });
 });
 
+/** A clock like the machine's: timers are set in whole milliseconds and may fire early. */
+class HandClock extends FakeClock {
+  time = 0;
+  readonly fire: (() => void)[] = [];
+
+  override monotonic(): number {
+    return this.time;
+  }
+
+  override setTimer(_: number, callback: () => void): () => void {
+    this.fire.push(callback);
+    return () => undefined;
+  }
+}
+
+test("waits on when a timer fires a fraction early", async () => {
+  const clock = new HandClock();
+  const { runner, starts } = makeRunner({ clock });
+  runner.request();
+  runner.start();
+  clock.fire.pop()?.();
+  await clock.advance(0);
+  runner.request();
+  clock.time = MIN - 0.4;
+  clock.fire.pop()?.();
+  await clock.advance(0);
+  expect(starts).toEqual([0]);
+  clock.time = MIN;
+  clock.fire.pop()?.();
+  await clock.advance(0);
+  expect(starts).toEqual([0, MIN]);
+});
+
+test("starts no run when it is stopped in the moment in which one is due", async () => {
+  const clock = new HandClock();
+  const { runner, starts } = makeRunner({ clock });
+  runner.request();
+  runner.start();
+  clock.fire.pop()?.();
+  await runner.stop();
+  expect(starts).toEqual([]);
+});
+
+test("does not let a failure put off the run that is due anyway", async () => {
+  const { clock, runner, starts } = makeRunner({
+    retryIntervalMs: 3 * MAX,
+    run: () => Promise.reject(new Error("no luck")),
+  });
+  runner.start();
+  runner.request();
+  await clock.advance(MAX);
+  expect(starts).toEqual([0, MAX]);
+});
+
 test("refuses intervals that make no sense", () => {
   expect(() => makeRunner({ minIntervalMs: -1 })).toThrow(RangeError);
   expect(() => makeRunner({ maxIntervalMs: 0 })).toThrow(RangeError);

@@ -226,6 +226,16 @@ test("waits at stop for what is being processed, and starts nothing more", async
   expect([clock.pending, queue.size]).toEqual([0, 0]);
 });
 
+test("starts nothing when it is stopped between the choice of a key and its turn", async () => {
+  const { clock, queue, seen } = makeQueue();
+  queue.start();
+  queue.add("a");
+  // Runs after the microtask that chooses the key, and before the one that processes it.
+  queueMicrotask(() => void queue.stop());
+  await clock.advance(0);
+  expect(seen).toEqual([]);
+});
+
 test("plans no retry for what fails after stop was called", async () => {
   const clock = new FakeClock();
   const failLater = (): Promise<void> =>
