@@ -28,11 +28,11 @@ export interface ChildServiceOptions {
   readonly log: Writable;
   readonly clock: Clock;
   /** Rejects or returns false while the program is not ready. */
-  ready(): Promise<boolean>;
+  readonly ready: () => Promise<boolean>;
   /** Told when it ended by itself and will be started again. */
-  onRestart(reason: string): void;
+  readonly onRestart: (reason: string) => void;
   /** Told the process id of every incarnation. */
-  onStart?(pid: number): void;
+  readonly onStart?: (pid: number) => void;
 }
 
 /** See the module. */

@@ -25,9 +25,9 @@ export const readyLine = "fairlead is ready";
 
 /** Where a reporter writes, and what time it is. */
 export interface ReporterOptions {
-  write(text: string): void;
-  monotonic(): number;
-  now(): number;
+  readonly write: (text: string) => void;
+  readonly monotonic: () => number;
+  readonly now: () => number;
 }
 
 /** Plain lines, one an event. */

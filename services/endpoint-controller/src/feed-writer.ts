@@ -48,8 +48,8 @@ export class FeedWriter {
       const value = this.#options.current(key)?.value;
       if (value !== undefined) state.set(key, value);
     }
-    for (const [key, value] of state) this.#remember(key, JSON.stringify(value));
     await this.#options.publisher.takeOver(state);
+    for (const [key, value] of state) this.#remember(key, JSON.stringify(value));
     this.#options.metrics.lastPublish.set(this.#options.clock.now() / 1000);
     this.#open = true;
     this.#pump();
@@ -89,10 +89,7 @@ export class FeedWriter {
         if (!this.#open) return;
         if (error instanceof InvalidInputError && publications.some(({ key }) => key === error.field)) {
           // Nothing of the batch was taken: all but the refused one are tried again.
-          for (const { key } of publications) {
-            this.#remember(key, undefined);
-            if (key !== error.field) this.#dirty.add(key);
-          }
+          for (const { key } of publications) if (key !== error.field) this.#dirty.add(key);
           this.#options.onRefused(error.field as FeedKey, error.reason);
           continue;
         }
@@ -100,7 +97,10 @@ export class FeedWriter {
         onFailure(error);
         return;
       }
-      for (const { key } of publications) metrics.published.inc({ kind: feedKindOf(key) });
+      for (const { key, value } of publications) {
+        this.#remember(key, value === undefined ? undefined : JSON.stringify(value));
+        metrics.published.inc({ kind: feedKindOf(key) });
+      }
       metrics.lastPublish.set(clock.now() / 1000);
     }
   }
@@ -109,7 +109,6 @@ export class FeedWriter {
     const current = this.#options.current(key);
     const json = current === undefined ? undefined : JSON.stringify(current.value);
     if (json === this.#published.get(key)) return [];
-    this.#remember(key, json);
     return [
       {
         key,
