@@ -34,6 +34,8 @@ export async function open(at: At, from?: string): Promise<Socket> {
     ...(from === undefined ? {} : { localAddress: from }),
   });
   await once(socket, "connect", { signal: AbortSignal.timeout(PATIENCE_MS) });
+  // Whoever reads it hears of an error; one that only holds it open need not.
+  socket.on("error", () => undefined);
   return socket;
 }
 

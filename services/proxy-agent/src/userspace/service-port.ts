@@ -1,9 +1,10 @@
 /** One Service port as the userspace plane runs it: its endpoints with their live counts, its picker, its counters. */
 import type { PickContext, Picker } from "@fairlead/balancing";
-import type { SchedulerName, TrafficPolicy } from "@fairlead/types";
+import type { Clock, SchedulerName, TrafficPolicy } from "@fairlead/types";
 import { anyEligible, endpointsFor, sameEndpoints } from "../plan/entry.ts";
 import type { PlaneEndpoint, ServicePortEntry } from "../plan/entry.ts";
 import { EndpointState } from "./endpoint-state.ts";
+import { Suspects } from "./suspects.ts";
 
 /** Makes the picker for a Service port; `scheduler` absent means the agent's default. */
 export type PickerFactory = (scheduler: SchedulerName | undefined, affinityMs: number | undefined) => Picker;
@@ -30,20 +31,55 @@ export class ServicePortCounters {
   datagramsToClients = 0;
 }
 
+/** Someone who wants to be led to an endpoint. Reading `address` may cost a system call, so it is read only where it counts. */
+export interface ConnectingClient {
+  readonly address: string;
+  readonly destination: string;
+  /** Endpoints that this client found closed: not to be picked again. */
+  readonly tried: ReadonlySet<string>;
+}
+
+/** What a picker is told of a client. */
+class Context implements PickContext {
+  readonly exclude: ReadonlySet<string>;
+  readonly #of: ConnectingClient;
+
+  constructor(of: ConnectingClient, exclude: ReadonlySet<string>) {
+    this.#of = of;
+    this.exclude = exclude;
+  }
+
+  get client(): string {
+    return this.#of.address;
+  }
+
+  get destination(): string {
+    return this.#of.destination;
+  }
+}
+
 /** See the module. */
 export class ServicePort {
   readonly counters: ServicePortCounters;
   entry: ServicePortEntry;
   readonly #makePicker: PickerFactory;
   readonly #states = new Map<string, EndpointState>();
+  readonly #suspects: Suspects;
   #picker: Picker;
   #cluster: readonly EndpointState[] = [];
   #local: readonly EndpointState[] = [];
 
-  constructor(options: { entry: ServicePortEntry; makePicker: PickerFactory; counters: ServicePortCounters }) {
+  constructor(options: {
+    entry: ServicePortEntry;
+    makePicker: PickerFactory;
+    counters: ServicePortCounters;
+    clock: Clock;
+    connectTimeoutMs: number;
+  }) {
     this.entry = options.entry;
     this.counters = options.counters;
     this.#makePicker = options.makePicker;
+    this.#suspects = new Suspects({ clock: options.clock, trialMs: options.connectTimeoutMs });
     this.#picker = options.makePicker(options.entry.scheduler, options.entry.affinityMs);
     this.#setEndpoints(undefined, options.entry);
   }
@@ -58,9 +94,30 @@ export class ServicePort {
     this.#setEndpoints(before, entry);
   }
 
-  /** Chooses the endpoint of one new connection; undefined where none may take it. */
-  pick(policy: TrafficPolicy, context: PickContext): EndpointState | undefined {
-    return this.#picker.pick(policy === "Local" ? this.#local : this.#cluster, context);
+  /**
+   * Chooses the endpoint of one new connection; undefined where none may take it. Endpoints that have just failed others are
+   * taken only when there is nothing else.
+   */
+  pick(policy: TrafficPolicy, client: ConnectingClient): EndpointState | undefined {
+    const list = policy === "Local" ? this.#local : this.#cluster;
+    const context = new Context(client, this.#suspects.excludedBeside(client.tried));
+    let endpoint = this.#picker.pick(list, context);
+    if (endpoint === undefined && context.exclude !== client.tried) {
+      endpoint = this.#picker.pick(list, new Context(client, client.tried));
+    }
+    if (endpoint !== undefined) this.#suspects.picked(endpoint.key);
+    return endpoint;
+  }
+
+  /** The endpoint took a connection. */
+  connected(endpoint: EndpointState): void {
+    this.#suspects.clear(endpoint.key);
+  }
+
+  /** The endpoint did not take a connection. */
+  failed(endpoint: EndpointState): void {
+    this.counters.connectFailures++;
+    if (endpoint.listed) this.#suspects.failed(endpoint.key);
   }
 
   /** Whether new traffic of this policy may go to the endpoint. */
@@ -96,7 +153,11 @@ export class ServicePort {
     // The same array as long as it says the same: pickers keep their place in it.
     if (!sameCluster) this.#cluster = cluster;
     if (!sameLocal) this.#local = local;
-    for (const [key, state] of this.#states) if (!state.listed && state.active === 0) this.#states.delete(key);
+    for (const [key, state] of this.#states) {
+      if (state.listed) continue;
+      this.#suspects.clear(key);
+      if (state.active === 0) this.#states.delete(key);
+    }
   }
 
   #stateOf(endpoint: PlaneEndpoint): EndpointState {

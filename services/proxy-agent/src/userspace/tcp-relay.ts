@@ -1,12 +1,11 @@
 /** One TCP connection: from a client, through this process, to an endpoint of the Service. */
 import { Socket } from "node:net";
 import type { Clock } from "@fairlead/types";
-import type { PickContext } from "@fairlead/balancing";
 import type { Frontend } from "../plan/entry.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import { LARGE_READ_BYTES } from "./read-buffers.ts";
 import type { ReadBuffers } from "./read-buffers.ts";
-import type { ServicePort } from "./service-port.ts";
+import type { ConnectingClient, ServicePort } from "./service-port.ts";
 import type { SourceAddress } from "./source-address.ts";
 
 /**
@@ -29,7 +28,7 @@ export interface RelayHost {
  * Joins a client to an endpoint. The client is not read before the endpoint's connection stands, so a connect that fails can be
  * made again to another endpoint without losing a byte. Each direction ends on its own; a reset on one side resets the other.
  */
-export class TcpRelay implements PickContext {
+export class TcpRelay implements ConnectingClient {
   readonly #host: RelayHost;
   readonly #client: Socket;
   readonly #service: ServicePort;
@@ -47,8 +46,7 @@ export class TcpRelay implements PickContext {
     this.#frontend = options.frontend;
   }
 
-  // Asked for by pickers that place by it: reading it costs a system call that most never need.
-  get client(): string {
+  get address(): string {
     return this.#client.remoteAddress ?? "";
   }
 
@@ -56,7 +54,7 @@ export class TcpRelay implements PickContext {
     return this.#frontend.address;
   }
 
-  get exclude(): ReadonlySet<string> {
+  get tried(): ReadonlySet<string> {
     return this.#tried ?? noneTried;
   }
 
@@ -103,6 +101,7 @@ export class TcpRelay implements PickContext {
     backend.on("connect", () => {
       connected = true;
       this.#stopConnectTimer();
+      this.#service.connected(endpoint);
       this.#join(backend);
     });
     backend.on("end", () => this.#client.end());
@@ -140,10 +139,9 @@ export class TcpRelay implements PickContext {
       this.#connectTo(endpoint, false);
       return;
     }
-    const { counters } = this.#service;
-    counters.connectFailures++;
+    this.#service.failed(endpoint);
     (this.#tried ??= new Set()).add(endpoint.key);
-    if (this.#connect()) counters.retries++;
+    if (this.#connect()) this.#service.counters.retries++;
   }
 
   #join(backend: Socket): void {

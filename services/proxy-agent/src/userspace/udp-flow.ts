@@ -120,6 +120,7 @@ export class UdpFlow {
     const { clock, service } = this.options;
     this.lastUsed = clock.monotonic();
     this.#unanswered = [];
+    service.connected(this.endpoint);
     service.counters.datagramsToClients++;
     service.counters.bytesToClients += datagram.length;
     this.options.reply(datagram);

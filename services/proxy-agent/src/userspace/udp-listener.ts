@@ -106,7 +106,7 @@ export class UdpListener implements Listener {
       service.counters.refusedByLimit++;
       return;
     }
-    const context = { client: client.address, destination: frontend.address, exclude: tried };
+    const context = { address: client.address, destination: frontend.address, tried };
     const endpoint = service.pick(frontend.policy, context);
     if (endpoint === undefined) {
       service.counters.unserved++;
@@ -149,7 +149,7 @@ export class UdpListener implements Listener {
       if (unanswered.length > 0) this.#begin(client, unanswered, tried, false);
       return;
     }
-    service.counters.connectFailures++;
+    service.failed(endpoint);
     if (unanswered.length > 0) this.#begin(client, unanswered, new Set([...tried, endpoint.key]), true);
   }
 

@@ -160,7 +160,13 @@ export class UserspacePlane implements Plane, TcpHost, UdpHost {
       this.#counters.set(entry.servicePort, shared);
     }
     shared.users++;
-    const service = new ServicePort({ entry, makePicker: this.#makePicker, counters: shared.counters });
+    const service = new ServicePort({
+      entry,
+      makePicker: this.#makePicker,
+      counters: shared.counters,
+      clock: this.clock,
+      connectTimeoutMs: this.connectTimeoutMs,
+    });
     this.#services.set(entry.key, service);
     this.#claim(service, [], touched);
   }
