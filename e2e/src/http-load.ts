@@ -10,7 +10,11 @@ export function get(url: string, options: { readonly from?: string } = {}): Prom
   return new Promise((resolve, reject) => {
     const call = request(
       url,
-      { agent: false, timeout: requestTimeoutMs, ...(options.from === undefined ? {} : { localAddress: options.from }) },
+      {
+        agent: false,
+        timeout: requestTimeoutMs,
+        ...(options.from === undefined ? {} : { localAddress: options.from }),
+      },
       (response) => {
         let body = "";
         response.setEncoding("utf8");

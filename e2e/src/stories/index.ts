@@ -1,0 +1,22 @@
+/** The stories that share one running stack, in the order of how much they rest on each other. */
+import { addressesStory } from "./addresses.ts";
+import { affinityStory } from "./affinity.ts";
+import { balancingStory } from "./balancing.ts";
+import { changeStory } from "./change.ts";
+import { environmentStory } from "./environment.ts";
+import { nodePortsStory } from "./node-ports.ts";
+import { portsStory } from "./ports.ts";
+import { readinessStory } from "./readiness.ts";
+import { refusalsStory } from "./refusals.ts";
+
+export const sharedStories = [
+  balancingStory,
+  changeStory,
+  readinessStory,
+  affinityStory,
+  portsStory,
+  nodePortsStory,
+  addressesStory,
+  environmentStory,
+  refusalsStory,
+] as const;
