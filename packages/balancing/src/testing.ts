@@ -117,18 +117,27 @@ export function pickerCompliance(name: string, make: MakePicker, expectation: Ex
         const picker = create(7);
         const list = testCandidates([3, 1, 4, 1, 5]);
         const rest = list.slice(1);
-        return Array.from({ length: 200 }, (_, n) => pickAndOpen(picker, n % 50 < 40 ? list : rest, n)?.key);
+        return Array.from(
+          { length: 200 },
+          (_, n) => pickAndOpen(picker, n % 50 < 40 ? list : rest, testContext(n))?.key,
+        );
       };
       expect(run()).toEqual(run());
     });
   });
 
   describe(`${name}: fairness`, () => {
-    it(`gives ${expectation.share}`, () => {
-      const weights = [1, 2, 3, 4, 10];
+    it.for([
+      { rest: "of all", excluded: [] },
+      { rest: "of the others where two are excluded", excluded: [1, 4] },
+    ])(`gives ${expectation.share} $rest`, ({ excluded }) => {
+      const weights = [1, 2, 3, 4, 10, 5];
       const list = testCandidates(weights);
-      const parts = expectation.share.includes("weight") ? weights : weights.map(() => 1);
-      const counts = countPicks(create(), 20_000, () => list, expectation.share.includes("connections"));
+      const exclude = new Set(excluded.map((at) => list[at]?.key ?? ""));
+      const shares = expectation.share.includes("weight") ? weights : weights.map(() => 1);
+      const open = expectation.share.includes("connections");
+      const counts = countPicks(create(), 20_000, () => list, { open, exclude });
+      const parts = shares.map((share, at) => (excluded.includes(at) ? 0 : share));
       expect(largestGap(counts, parts)).toBeLessThanOrEqual(expectation.tolerance);
     });
 
@@ -216,8 +225,8 @@ function hashingSuite(create: () => Picker, hash: NonNullable<Expectation["hash"
   });
 }
 
-function pickAndOpen(picker: Picker, list: readonly TestCandidate[], n: number): TestCandidate | undefined {
-  const picked = picker.pick(list, testContext(n));
+function pickAndOpen(picker: Picker, list: readonly TestCandidate[], context: PickContext): TestCandidate | undefined {
+  const picked = picker.pick(list, context);
   if (picked !== undefined) picked.active += 1;
   return picked;
 }
@@ -226,12 +235,13 @@ function countPicks(
   picker: Picker,
   picks: number,
   listAt: (n: number) => readonly TestCandidate[],
-  open = false,
+  options: { readonly open?: boolean; readonly exclude?: ReadonlySet<string> } = {},
 ): Map<string, number> {
   const counts = new Map<string, number>();
   for (let n = 0; n < picks; n++) {
     const list = listAt(n);
-    const picked = open ? pickAndOpen(picker, list, n) : picker.pick(list, testContext(n));
+    const context = testContext(n, options.exclude);
+    const picked = options.open === true ? pickAndOpen(picker, list, context) : picker.pick(list, context);
     if (picked !== undefined) counts.set(picked.key, (counts.get(picked.key) ?? 0) + 1);
   }
   return counts;
@@ -243,7 +253,8 @@ function largestGap(counts: ReadonlyMap<string, number>, parts: readonly number[
   const whole = parts.reduce((sum, part) => sum + part, 0);
   const gaps = testCandidates(parts).map(({ key, weight }) => {
     const expected = (weight / whole) * total;
-    return Math.abs((counts.get(key) ?? 0) - expected) / expected;
+    const gap = Math.abs((counts.get(key) ?? 0) - expected);
+    return gap === 0 ? 0 : gap / expected;
   });
   return Math.max(...gaps);
 }

@@ -61,6 +61,21 @@ it("wrr: a changed weight counts from the next pick, without paying for the past
   }
 });
 
+it("wrr: candidates that are replaced as soon as they are picked keep their share, and no more", () => {
+  const picker = createPicker("wrr", { random: xorshift(1) });
+  const [first, second] = testCandidates([1, 1]) as [Candidate, Candidate];
+  let passing = 0;
+  let list: Candidate[] = [];
+  for (let n = 0; n < 3000; n++) {
+    if (list.length === 0) list = [first, { key: `passing ${passing}`, weight: 1, active: 0 }, second];
+    if (picker.pick(list, testContext(n))?.key !== list[1]?.key) continue;
+    passing += 1;
+    list = [];
+  }
+  expect(passing).toBeGreaterThan(900);
+  expect(passing).toBeLessThan(1100);
+});
+
 it("wrr: heavy candidates are not served in runs", () => {
   const keys = keysOf(createPicker("wrr", { random: xorshift(1) }), testCandidates([5, 1, 1]), 70);
   const runs = keys.join(" ").split(/10\.0\.0\.[12]:8080/);

@@ -49,9 +49,11 @@ export class MaglevPicker implements Picker {
     const candidate = candidates[table[slot] as number] as C;
     if (exclude === undefined || !exclude.has(candidate.key)) return candidate;
     if (allExcluded(candidates, lookup.open, exclude)) return undefined;
-    // The slots that follow belong to others as if by chance: the clients of an excluded one spread over all the rest.
+    // A stride of the client's own, as neighbouring slots are not independent: one candidate is often followed by the same
+    // other. The size is a prime, so every stride visits every slot.
+    const stride = ((hashText(client, hashBasis.second) >>> 0) % (table.length - 1)) + 1;
     for (let step = 1; step < table.length; step++) {
-      slot = slot + 1 === table.length ? 0 : slot + 1;
+      slot = (slot + stride) % table.length;
       const next = candidates[table[slot] as number] as C;
       if (!exclude.has(next.key)) return next;
     }

@@ -4,7 +4,7 @@
  * serves heavy endpoints in runs.
  *
  * At every pick each candidate earns its weight and the richest pays for the pick with what all earned. What a candidate
- * holds, divided by that sum, is the number of picks that it is owed: never below -1.
+ * holds, divided by that sum, is the number of picks that it is owed.
  */
 import type { Random } from "@fairlead/types";
 import { ListCache } from "../mechanisms/list-cache.ts";
@@ -12,7 +12,7 @@ import { after, startTurn, type Turn } from "../mechanisms/turn.ts";
 import type { Candidate, PickContext, Picker } from "../picker.ts";
 
 interface WeightedTurn extends Turn {
-  /** What each open candidate holds; the sum is 0. */
+  /** What each open candidate holds, in whole numbers. */
   readonly held: Float64Array;
   /** Weight of each open candidate. */
   readonly weights: Float64Array;
@@ -53,7 +53,7 @@ export class SmoothWeightedPicker implements Picker {
   }
 }
 
-/** What survivors are owed goes with them, in picks: a change of the list gives nobody a second first turn. */
+/** What survivors are owed goes with them, in picks: a change of the list gives nobody a second first turn. Newcomers are owed nothing. */
 function startWeightedTurn(list: readonly Candidate[], before: WeightedTurn | undefined, random: Random): WeightedTurn {
   const turn = startTurn(list, before, random);
   const { open } = turn;
@@ -65,7 +65,6 @@ function startWeightedTurn(list: readonly Candidate[], before: WeightedTurn | un
     for (let at = 0; at < open.length; at++) {
       held[at] = Math.round((owed.get((list[open[at] as number] as Candidate).key) ?? 0) * total);
     }
-    settle(held);
   }
   return { ...turn, held, weights, total };
 }
@@ -76,14 +75,4 @@ function owedPicks({ list, open, held, total }: WeightedTurn): Map<string, numbe
     owed.set((list[open[at] as number] as Candidate).key, (held[at] as number) / total);
   }
   return owed;
-}
-
-// Brings the sum back to 0 in whole numbers, so that newcomers (who hold 0) stand at the middle and not behind or ahead.
-function settle(held: Float64Array): void {
-  let left = held.reduce((sum, value) => sum + value, 0);
-  for (let at = 0; at < held.length; at++) {
-    const share = Math.trunc(left / (held.length - at));
-    held[at] = (held[at] as number) - share;
-    left -= share;
-  }
 }
