@@ -256,8 +256,8 @@ test("takes kinds of a service's own", () => {
 
 test("reads durations in every unit", () => {
   const resync = (text: string): number => read(["--resync", text]).resync;
-  expect(["0", "250ms", "10s", "5m", "1.5h", "1h30m", "20d"].map(resync)).toEqual([
-    0, 250, 10_000, 300_000, 5_400_000, 5_400_000, 1_728_000_000,
+  expect(["0", "1.6ms", "250ms", "10s", "5m", "1.5h", "1h30m", "20d"].map(resync)).toEqual([
+    0, 2, 250, 10_000, 300_000, 5_400_000, 5_400_000, 1_728_000_000,
   ]);
   expect(issuesOf(["--resync", "25d"])).toMatchObject([{ reason: "must be less than 25 days" }]);
 });

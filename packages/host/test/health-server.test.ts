@@ -89,7 +89,7 @@ test("answers HEAD without a body, other methods with 405, other paths with 404"
 });
 
 test("refuses headers that are too large", async () => {
-  const response = await fetch(`${server.url}/readyz`, { headers: { "x-large": "x".repeat(20_000) } });
+  const response = await fetch(`${server.url}/readyz`, { headers: { "x-large": "x".repeat(9_000) } });
   expect(response.status).toBe(431);
 });
 

@@ -91,11 +91,12 @@ test("exits at once on a second signal", async () => {
   expect(logOf(service).map(({ message }) => message)).toEqual(["started", "stopping"]);
 });
 
-test("stops while it is still starting", async () => {
-  const service = await start(["--behaviour", "slow-start"], { ready: /starting/ });
+test.for(["slow-start", "interrupted-start"])("stops while it is still starting (%s)", async (behaviour) => {
+  const service = await start(["--behaviour", behaviour], { ready: /starting/ });
   service.signal("SIGTERM");
   expect(await service.exited).toEqual({ code: 0, signal: null });
   expect(service.stderr()).toBe("starting\nstopping\nstopped\n");
+  expect(logOf(service).map(({ message }) => message)).toEqual(["stopping"]);
 });
 
 test("stops when its parent is gone, if told that standard input is the parent's", async () => {
