@@ -3,6 +3,7 @@ import type { FieldRule } from "../schema/list-rules.ts";
 import { ApiError, badRequest } from "../api/errors.ts";
 import { copyOf, isObject, own, sameJson } from "./json-value.ts";
 import type { JsonObject } from "./json-value.ts";
+import { interleave } from "./list-order.ts";
 
 /** One list with its patch. `order` is the patch's `$setElementOrder`; items in it are keys (`{name: "a"}`) or values. */
 export interface ListMerge {
@@ -70,10 +71,7 @@ function indexOfItem(list: readonly JsonObject[], item: JsonObject, rule: FieldR
   return exact ?? candidates[0] ?? -1;
 }
 
-/**
- * Items that the order names come in that order; the others, which only the server knows, keep their place relative to them:
- * each stays before the first named item that followed it on the server.
- */
+/** Items that the order names come in that order; the others, which only the server knows, keep their place relative to them. */
 function inOrder(
   merged: readonly unknown[],
   { field, before, rule, patch }: ListMerge,
@@ -91,14 +89,7 @@ function inOrder(
     .filter((item) => rankIn(order, item) >= 0)
     .toSorted((a, b) => rankIn(order, a) - rankIn(order, b));
   const others = merged.filter((item) => rankIn(order, item) < 0);
-  const result: unknown[] = [];
-  let next = 0;
-  for (const item of named) {
-    const place = rankIn(before, item);
-    for (; next < others.length && rankIn(before, others[next]) < place; next += 1) result.push(others[next]);
-    result.push(item);
-  }
-  return [...result, ...others.slice(next)];
+  return interleave(named, others, (item) => rankIn(before, item));
 }
 
 function asItem(item: unknown, field: string): JsonObject {
