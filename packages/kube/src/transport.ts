@@ -113,6 +113,8 @@ export class ApiTransport {
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const options: Credentials = { method: request.method, headers: { accept: "application/json" } };
     await this.#endpoint.authorize(options);
+    // An abort that came meanwhile would find nobody listening.
+    request.signal?.throwIfAborted();
     options.agent ??= this.#agent;
     options.headers = {
       ...options.headers,
