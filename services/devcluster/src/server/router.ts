@@ -93,6 +93,7 @@ export class Router {
     if (healthPaths.has(path)) return exchange.sendText(200, "ok", "text/plain; charset=utf-8");
     if (path === "/version") return exchange.send(200, serverVersion);
     if (path === "/openapi/v3") return exchange.send(200, this.#parts.schemas.openapiIndex());
+    if (path === "/openapi/v2") return sendBareSwagger(exchange);
     const document = path.startsWith(openapiRoot)
       ? this.#parts.schemas.openapiDocument(path.slice(openapiRoot.length))
       : undefined;
@@ -106,6 +107,19 @@ export class Router {
 const openapiRoot = "/openapi/v3/";
 
 const endpointsWarning = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+
+/**
+ * An OpenAPI v2 document that describes nothing. kubectl asks for it to validate a `kind: List`, which version 3 does not
+ * describe; finding no schema, it leaves validation to the server, which checks every item.
+ */
+function sendBareSwagger(exchange: Exchange): void {
+  const wantsProtobuf = exchange.request.headers.accept?.includes("proto-openapi") === true;
+  // As protobuf: field 1 (swagger), length 3.
+  if (wantsProtobuf)
+    exchange.sendText(200, "\u000A\u00032.0", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+  else
+    exchange.send(200, { swagger: "2.0", info: { title: "Kubernetes", version: serverVersion.gitVersion }, paths: {} });
+}
 
 function notServedPart(resource: string, part: string): ApiError {
   return new ApiError(404, "NotFound", `the dev cluster does not serve ${resource}/${part}`);
