@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** How long a test waits unless it says otherwise, in ms: long enough for a busy two-core machine. */
-const DEFAULT_TIMEOUT_MS = 5_000;
+const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** Pause between two looks, in ms. */
 const DEFAULT_INTERVAL_MS = 20;

@@ -1,6 +1,9 @@
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { eventually, launch, LaunchError, type Launched, type LaunchOptions } from "../src/index.ts";
+
+// Processes start at the pace of the machine, which may be busy with other suites.
+vi.setConfig({ testTimeout: 30_000 });
 
 const node = process.execPath;
 const forever = "setInterval(() => {}, 1000)";
@@ -63,7 +66,12 @@ test("fails with the output of a program that ends before it is ready", async ()
 });
 
 test("fails, and leaves nothing running, when the program is not ready in time", async () => {
-  const failing = start({ script: `console.log("pid " + process.pid); ${forever}`, ready: /up/, readyTimeoutMs: 500 });
+  const failing = launch({
+    command: "/bin/sh",
+    args: ["-c", "echo pid $$; exec sleep 1000"],
+    ready: /never said/,
+    readyTimeoutMs: 1_000,
+  });
   const error = await failing.catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(LaunchError);
   expect((error as LaunchError).message).toContain("was not ready");
