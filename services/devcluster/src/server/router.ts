@@ -116,7 +116,7 @@ function sendBareSwagger(exchange: Exchange): void {
   const wantsProtobuf = exchange.request.headers.accept?.includes("proto-openapi") === true;
   // As protobuf: field 1 (swagger), length 3.
   if (wantsProtobuf)
-    exchange.sendText(200, "\u000A\u00032.0", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf");
+    exchange.sendText(200, "\u000A\u00032.0", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
   else
     exchange.send(200, { swagger: "2.0", info: { title: "Kubernetes", version: serverVersion.gitVersion }, paths: {} });
 }
