@@ -7,8 +7,10 @@ import type { Given, HealthServer, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
 import type { Wiring } from "@fairlead/host/wiring";
 import { createEventRecorder } from "@fairlead/kube/events";
-import { InvalidInputError, ipAddress } from "@fairlead/types";
+import { ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
+import { feedSource } from "./bus-feed.ts";
+import type { FeedSource } from "./bus-feed.ts";
 import type { ProxyAgentConfig } from "./config.ts";
 import { DesiredState } from "./desired-state.ts";
 import { logOnlyEventSink } from "./event-sink.ts";
@@ -37,7 +39,7 @@ export interface ProxyAgent extends Startable {
 /** What is bound; exported for the test that makes every one. */
 export const parts = {
   events: token<EventSink>("events"),
-  feed: token<ChangeFeed>("feed"),
+  feed: token<FeedSource>("feed"),
   health: token<HealthServer>("health"),
   healthChecks: token<HealthCheckServers>("health checks"),
   metrics: token<ProxyMetrics>("metrics"),
@@ -54,7 +56,7 @@ export function wireProxyAgent(config: ProxyAgentConfig, given: ProxyAgentGiven)
   const wiring = createWiring();
   const registry = createMetrics({ process: true });
   wiring.bind(parts.events, () => given.events ?? eventSink(config, given));
-  wiring.bind(parts.feed, () => changeFeed(given));
+  wiring.bind(parts.feed, () => feedSource(config, given));
   wiring.bind(parts.observer, (get) => new ServiceObserver({ events: get(parts.events), log }));
   wiring.bind(parts.pickers, () => (scheduler, affinityMs) => {
     const picker = createPicker(scheduler ?? config.scheduler, { random });
@@ -101,7 +103,7 @@ export function wireProxyAgent(config: ProxyAgentConfig, given: ProxyAgentGiven)
     parts.programmer,
     (get) =>
       new Programmer({
-        feed: get(parts.feed),
+        feed: get(parts.feed).feed,
         state: get(parts.state),
         plane: get(parts.plane),
         healthChecks: get(parts.healthChecks),
@@ -128,7 +130,7 @@ export function composeProxyAgent(config: ProxyAgentConfig, given: ProxyAgentGiv
   const health = resolve(parts.health);
   const stack = new ServiceStack({
     name: `proxy-agent ${config.nodeName}`,
-    parts: [health, resolve(parts.plane), resolve(parts.programmer)],
+    parts: [health, resolve(parts.plane), ...resolve(parts.feed).parts, resolve(parts.programmer)],
     log: given.log,
     clock: given.clock,
   });
@@ -144,11 +146,6 @@ export function composeProxyAgent(config: ProxyAgentConfig, given: ProxyAgentGiv
 
 function isHealthy(programmer: Programmer, state: DesiredState): boolean {
   return programmer.notLive() === undefined && programmer.notReady() === undefined && state.node?.leaving !== true;
-}
-
-function changeFeed(given: ProxyAgentGiven): ChangeFeed {
-  if (given.feed !== undefined) return given.feed;
-  throw new InvalidInputError("natsUrl", "is needed: there is no other feed to follow");
 }
 
 function eventSink(config: ProxyAgentConfig, { clock, log }: ProxyAgentGiven): EventSink {
