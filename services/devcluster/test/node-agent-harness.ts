@@ -1,4 +1,5 @@
 /** A node agent over the real API, in memory, on addresses of its own. */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { silentLogger, systemClock } from "@fairlead/host";
 import type { Pod } from "@fairlead/kube/objects";
@@ -32,12 +33,18 @@ export interface Harness extends AsyncDisposable {
   restart(): Promise<void>;
 }
 
-/** Starts a harness; `second` picks the pod range (127.244.<16 × second>.0/20), one per test file. */
-export async function startHarness(options: { slot: number; clock?: Clock; images?: string }): Promise<Harness> {
+/** Starts a harness; `slot` picks the pod range (127.244.<16 × slot>.0/20). With a `stateDir` its objects are durable. */
+export async function startHarness(options: {
+  slot: number;
+  clock?: Clock;
+  images?: string;
+  stateDir?: string;
+}): Promise<Harness> {
   const { slot, clock = systemClock, images = exampleImages } = options;
-  const directory = await temporaryDirectory();
+  const temporary = options.stateDir === undefined ? await temporaryDirectory() : undefined;
+  const stateDir = temporary?.path ?? options.stateDir ?? "";
   const podCidr = `127.244.${16 * slot}.0/20` as Cidr;
-  const store = new SqliteObjectStore({ path: ":memory:" });
+  const store = new SqliteObjectStore({ path: temporary ? ":memory:" : join(stateDir, "objects.db") });
   store.open();
   const random = seededRandom(1);
   const serviceCidr = "127.96.0.0/16" as Cidr;
@@ -56,7 +63,7 @@ export async function startHarness(options: { slot: number; clock?: Clock; image
       clock,
       random,
       log: silentLogger,
-      config: { stateDir: directory.path, nodes: 2, nodeCidr: "127.64.0.0/24" as Cidr, podCidr, images },
+      config: { stateDir, nodes: 2, nodeCidr: "127.64.0.0/24" as Cidr, podCidr, images },
     });
   let agents = make();
   await agents.start();
@@ -64,7 +71,7 @@ export async function startHarness(options: { slot: number; clock?: Clock; image
   return {
     api,
     errors,
-    stateDir: directory.path,
+    stateDir,
     get agents() {
       return agents;
     },
@@ -102,7 +109,7 @@ export async function startHarness(options: { slot: number; clock?: Clock; image
       await agents.stop();
       await api.stop();
       await store.stop();
-      await directory.remove();
+      await temporary?.remove();
     },
   };
 }

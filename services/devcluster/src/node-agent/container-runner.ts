@@ -3,8 +3,8 @@ import type { Container, ContainerStatus } from "@fairlead/kube/objects";
 import { RestartBackOff } from "./back-off.ts";
 import { planContainer } from "./container-plan.ts";
 import type { ContainerPlan } from "./container-plan.ts";
-import { containerStatus, newContainerId, resume, terminated, waiting } from "./container-state.ts";
-import type { ContainerState } from "./container-state.ts";
+import { containerStatus, newContainerId, terminated, waiting } from "./container-state.ts";
+import type { ContainerState, Resumption } from "./container-state.ts";
 import { runHook } from "./lifecycle-hook.ts";
 import { CONFIGURATION_RETRY_MS, DEFAULT_GRACE_SECONDS, LONGEST_TIMER_MS, MINIMUM_GRACE_MS } from "./limits.ts";
 import { pause, timestamp, within } from "./pause.ts";
@@ -44,22 +44,20 @@ export class ContainerRunner {
   #run: Run | undefined;
   #complaint = "";
 
-  /** `earlier` is what a former node agent wrote about it; `initial` its state until its turn comes. */
+  /** `resumed` is how it stands by what a former node agent wrote about it. */
   constructor(options: {
     container: Container;
     policy: RestartPolicy;
     context: PodContext;
-    earlier: ContainerStatus | undefined;
-    initial: ContainerState;
+    resumed: Resumption;
     onChange: () => void;
   }) {
-    const { container, policy, context, earlier, initial, onChange } = options;
+    const { container, policy, context, resumed, onChange } = options;
     this.name = container.name;
     this.#container = container;
     this.#policy = policy;
     this.#context = context;
     this.#onChange = onChange;
-    const resumed = resume(earlier, policy, initial, context.clock.now());
     this.#state = resumed.state;
     this.#lastState = resumed.lastState;
     this.#restartCount = resumed.restartCount;
@@ -184,12 +182,14 @@ export class ContainerRunner {
 
   /** One run, from start to end; leaves the state `terminated`. */
   async #runOnce(plan: ContainerPlan): Promise<void> {
-    const { ledger, directories, identity, clock, event } = this.#context;
+    const { ledger, turnstile, directories, identity, clock, event } = this.#context;
     const containerId = newContainerId();
     const startedAt = clock.now();
     const logFile = directories.logFile(identity, this.name, this.#restartCount);
     this.#containerId = containerId;
     let process: ContainerProcess;
+    await turnstile.next();
+    if (this.#ending.signal.aborted) return;
     try {
       event(
         "Normal",
@@ -219,12 +219,15 @@ export class ContainerRunner {
   }
 
   #begin(plan: ContainerPlan, process: ContainerProcess): Run {
-    const { clock, place, event, ledger, identity } = this.#context;
+    const { clock, place, event, ledger, turnstile, identity } = this.#context;
     const env = { ...plan.env, ...ledger.marks(identity.uid, this.name) };
     const target: ProbeTarget = {
       podIp: place.podIp,
       ports: this.#container.ports ?? [],
-      run: (argv, timeoutMs, signal) => runCommand({ argv, env, cwd: plan.cwd, timeoutMs, clock, signal }),
+      run: async (argv, timeoutMs, signal) => {
+        await turnstile.next();
+        return runCommand({ argv, env, cwd: plan.cwd, timeoutMs, clock, signal });
+      },
     };
     const probes: ContainerProbes = new ContainerProbes({
       container: this.#container,
@@ -285,9 +288,10 @@ export class ContainerRunner {
       else cancels.push(clock.setTimer(Math.min(ms, LONGEST_TIMER_MS), expire));
     };
     run.hasten(options.graceMs);
-    const handler = options.hook ? this.#container.lifecycle?.preStop : undefined;
+    const handler = options.hook && options.graceMs > 0 ? this.#container.lifecycle?.preStop : undefined;
     const delay = within(clock, options.delayMs, process.exited);
     if (handler) {
+      void process.exited.then(() => hookOver.abort());
       const failure = await runHook({ handler, target: run.target, clock, signal: hookOver.signal });
       if (failure !== undefined) event("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
     }

@@ -26,6 +26,7 @@ import type { ManagedNode } from "./node-agents.ts";
 import { NodeRegistration } from "./node-registration.ts";
 import type { NodeContext } from "./pod-context.ts";
 import { ProcessLedger } from "./process/process-ledger.ts";
+import { Turnstile } from "./process/turnstile.ts";
 
 export type { PodLogRequest } from "./log/pod-log.ts";
 export { TERMINATION_DELAY_MS } from "./limits.ts";
@@ -79,6 +80,7 @@ export function createNodeAgents(options: {
     directories,
     images: new ImageTable({ path: config.images }),
     ledger: new ProcessLedger({ directory: join(config.stateDir, "processes"), clock }),
+    turnstile: new Turnstile(),
     sources: {
       configMap: (namespace, name) => api.find("configmaps", namespace, name),
       secret: (namespace, name) => api.find("secrets", namespace, name),

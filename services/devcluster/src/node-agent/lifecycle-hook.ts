@@ -9,14 +9,24 @@ import type { ProbeTarget } from "./probe/probe-handlers.ts";
 /** One of a container's hooks. */
 export type LifecycleHandler = NonNullable<NonNullable<Container["lifecycle"]>["preStop"]>;
 
+/** A hook, and where it runs. */
+export interface HookOptions {
+  readonly handler: LifecycleHandler;
+  readonly target: ProbeTarget;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
 /** Runs a hook until it is done or `signal` is aborted; settles to why it failed, or to `undefined`. Never rejects. */
-export async function runHook(options: {
-  handler: LifecycleHandler;
-  target: ProbeTarget;
-  clock: Clock;
-  signal: AbortSignal;
-}): Promise<string | undefined> {
-  const { handler, target, clock, signal } = options;
+export async function runHook(options: HookOptions): Promise<string | undefined> {
+  try {
+    return await run(options);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function run({ handler, target, clock, signal }: HookOptions): Promise<string | undefined> {
   if (handler.sleep) {
     await pause(clock, handler.sleep.seconds * 1_000, signal);
     return undefined;

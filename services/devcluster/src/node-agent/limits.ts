@@ -16,8 +16,11 @@ export const MINIMUM_GRACE_MS = 2_000;
 /** Grace of a pod that was removed from the API by force, in ms: nobody waits for it any more. */
 export const FORCED_GRACE_MS = 1_000;
 
-/** From SIGTERM to SIGKILL when the node agent itself stops, in ms. All pods together are gone within 4 s. */
-export const STOP_GRACE_MS = 3_000;
+/** From SIGTERM to SIGKILL when the node agent itself stops, in ms. */
+export const STOP_GRACE_MS = 2_500;
+
+/** When a stopping node agent kills whatever is still there, hooks or not, in ms. All pods together are gone within 4 s. */
+export const STOP_LIMIT_MS = 3_000;
 
 /** How long to wait for killed processes to vanish, in ms; then they are reported and left to the kernel. */
 export const KILL_WAIT_MS = 500;
@@ -32,7 +35,7 @@ export const BACK_OFF_MAX_MS = 300_000;
 export const BACK_OFF_RESET_MS = 600_000;
 
 /** Pause before a container that could not be configured (a missing ConfigMap or Secret) is tried again, in ms. */
-export const CONFIGURATION_RETRY_MS = 3_000;
+export const CONFIGURATION_RETRY_MS = 1_000;
 
 /** Largest log file of one container incarnation, in bytes; then it moves to `<n>.log.1`, which is overwritten. */
 export const LOG_MAX_BYTES = 10 * 1024 * 1024;
@@ -54,6 +57,12 @@ export const PROBE_OUTPUT_BYTES = 10 * 1024;
 
 /** Most redirects that an HTTP probe follows (as Go's client does). */
 export const PROBE_MAX_REDIRECTS = 10;
+
+/**
+ * First pause between early questions of a readiness or startup probe, in ms; it doubles up to the probe's period. Until the
+ * first success a pod is asked more often than its period says, so that it is ready when it is, not up to 10 s later.
+ */
+export const EARLY_PROBE_MS = 50;
 
 /** How long a lifecycle hook over HTTP may take at most, in ms. */
 export const HOOK_HTTP_TIMEOUT_MS = 30_000;

@@ -2,9 +2,11 @@
 import type { Startable } from "@fairlead/host";
 import type { Pod } from "@fairlead/kube/objects";
 import type { AddressPool } from "./address-pool.ts";
-import { NODE_CHECK_INTERVAL_MS, STOP_GRACE_MS } from "./limits.ts";
+import { NODE_CHECK_INTERVAL_MS, STOP_GRACE_MS, STOP_LIMIT_MS } from "./limits.ts";
 import { LogRotation } from "./log/log-rotation.ts";
+import type { PodIdentity } from "./log/pod-directories.ts";
 import type { NodeRegistration } from "./node-registration.ts";
+import { within } from "./pause.ts";
 import type { NodeContext } from "./pod-context.ts";
 import { identityOf, PodRunner } from "./pod-runner.ts";
 import { unreadyStatus } from "./pod-status.ts";
@@ -73,7 +75,7 @@ export class NodeAgents implements Startable {
       const pod = api.find("pods", identity.namespace, identity.name);
       if (pod?.metadata?.uid === identity.uid) this.#markUnready(pod);
     }
-    await Promise.all(runners.map((runner) => runner.halt(STOP_GRACE_MS)));
+    await within(this.#context.clock, STOP_LIMIT_MS, Promise.all(runners.map((runner) => runner.halt(STOP_GRACE_MS))));
     this.#runners.clear();
     const { left } = await ledger.reap();
     if (left.length > 0) log.warn("processes do not end", { pids: left });
@@ -100,9 +102,7 @@ export class NodeAgents implements Startable {
   #launch(pod: Pod, node: ManagedNode): void {
     const identity = identityOf(pod);
     const { name: nodeName, address: hostIp } = node.registration.place;
-    const own = pod.status?.podIP ?? "";
-    const claimed = own !== "" && node.addresses.claim(own, identity.uid) ? own : node.addresses.take(identity.uid);
-    const podIp = pod.spec?.hostNetwork ? hostIp : claimed;
+    const podIp = pod.spec?.hostNetwork ? hostIp : addressFor(pod, node.addresses);
     if (podIp === undefined) {
       const message = `no address is free in ${node.addresses.subnet}`;
       const note = {
@@ -124,7 +124,7 @@ export class NodeAgents implements Startable {
       onSettled: () => {
         node.addresses.release(identity.uid);
         this.#runners.delete(identity.uid);
-        this.#attempt("the pod's files were not removed", () => this.#context.directories.remove(identity));
+        void this.#removeFiles(identity);
       },
     });
     this.#runners.set(identity.uid, runner);
@@ -136,7 +136,15 @@ export class NodeAgents implements Startable {
     const runner = this.#runners.get(identity.uid);
     if (runner) void runner.removed();
     else if (this.#nodes.has(pod.spec?.nodeName ?? "")) {
-      this.#attempt("the pod's files were not removed", () => this.#context.directories.remove(identity));
+      void this.#removeFiles(identity);
+    }
+  }
+
+  async #removeFiles(pod: PodIdentity): Promise<void> {
+    try {
+      await this.#context.directories.remove(pod);
+    } catch (error) {
+      this.#context.log.warn("the pod's files were not removed", { pod: pod.name, error: String(error) });
     }
   }
 
@@ -194,4 +202,11 @@ export class NodeAgents implements Startable {
       this.#context.log.warn(failure, { error: String(error) });
     }
   }
+}
+
+/** The address that the pod had before, or the next one. */
+function addressFor(pod: Pod, addresses: AddressPool): string | undefined {
+  const { uid } = identityOf(pod);
+  const own = pod.status?.podIP ?? "";
+  return own !== "" && addresses.claim(own, uid) ? own : addresses.take(uid);
 }

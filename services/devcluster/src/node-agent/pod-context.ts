@@ -8,6 +8,7 @@ import type { PodPlace } from "./environment/field-reference.ts";
 import type { ImageTable } from "./image-table.ts";
 import type { PodDirectories, PodIdentity } from "./log/pod-directories.ts";
 import type { ProcessLedger } from "./process/process-ledger.ts";
+import type { Turnstile } from "./process/turnstile.ts";
 
 /** What the pods of a node share. */
 export interface NodeContext {
@@ -18,6 +19,7 @@ export interface NodeContext {
   readonly directories: PodDirectories;
   readonly images: ImageTable;
   readonly ledger: ProcessLedger;
+  readonly turnstile: Turnstile;
   readonly sources: EnvironmentSources;
   /** The launcher's environment, of which containers get a few variables. */
   readonly inherited: Readonly<Record<string, string | undefined>>;

@@ -1,9 +1,9 @@
 /** The life of one pod on its node: init containers, sidecars, containers, status, end. */
 import { isDeepStrictEqual } from "node:util";
-import type { ContainerStatus, Pod } from "@fairlead/kube/objects";
+import type { Pod } from "@fairlead/kube/objects";
 import { ContainerRunner } from "./container-runner.ts";
 import type { RestartPolicy } from "./container-runner.ts";
-import { waiting } from "./container-state.ts";
+import { resume, waiting } from "./container-state.ts";
 import { PodEventRecorder } from "./event-recorder.ts";
 import { DEFAULT_GRACE_SECONDS, FORCED_GRACE_MS, TERMINATION_DELAY_MS } from "./limits.ts";
 import type { PodIdentity } from "./log/pod-directories.ts";
@@ -61,19 +61,11 @@ export class PodRunner {
     const initPolicy = policy === "Never" ? "Never" : "OnFailure";
     const init = pod.spec?.initContainers ?? [];
     const idle = waiting(init.length > 0 ? "PodInitializing" : "ContainerCreating");
-    // The node was restarted: what init containers did is gone with it, so they run again, unless the pod is past running.
+    // After a restart of the node what init containers did is gone with it, so they run again.
     this.#init = init.map((container) =>
-      this.#runner(container, this.#sidecars.has(container.name) ? "Always" : initPolicy, undefined, idle),
+      this.#runner(container, this.#sidecars.has(container.name) ? "Always" : initPolicy, "again", idle),
     );
-    const earlier = pod.status?.containerStatuses ?? [];
-    this.#apps = (pod.spec?.containers ?? []).map((container) =>
-      this.#runner(
-        container,
-        policy,
-        earlier.find(({ name }) => name === container.name),
-        idle,
-      ),
-    );
+    this.#apps = (pod.spec?.containers ?? []).map((container) => this.#runner(container, policy, policy, idle));
   }
 
   /** The container of this name. */
@@ -132,11 +124,18 @@ export class PodRunner {
   #runner(
     container: Container,
     policy: RestartPolicy,
-    earlier: ContainerStatus | undefined,
+    resumption: RestartPolicy | "again",
     initial: ReturnType<typeof waiting>,
   ): ContainerRunner {
-    const onChange = (): void => this.#publish();
-    return new ContainerRunner({ container, policy, context: this.#context, earlier, initial, onChange });
+    const { containerStatuses = [], initContainerStatuses = [] } = this.#pod.status ?? {};
+    const earlier = [...containerStatuses, ...initContainerStatuses].find(({ name }) => name === container.name);
+    return new ContainerRunner({
+      container,
+      policy,
+      context: this.#context,
+      resumed: resume(earlier, resumption === "again" ? "Always" : resumption, initial, this.#context.clock.now()),
+      onChange: () => this.#publish(),
+    });
   }
 
   /** True once the app's containers may start; false if that will not happen. */

@@ -1,5 +1,6 @@
 /** Where a pod's files lie: `<state>/pods/<namespace>_<name>_<uid>/<container>/{scratch/,<incarnation>.log}`. */
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LOG_INCARNATIONS } from "../limits.ts";
 
@@ -44,8 +45,8 @@ export class PodDirectories {
   }
 
   /** Removes all of a pod. */
-  remove(pod: PodIdentity): void {
-    rmSync(this.pod(pod), { recursive: true, force: true });
+  async remove(pod: PodIdentity): Promise<void> {
+    await rm(this.pod(pod), { recursive: true, force: true });
   }
 
   /** Removes the directories of pods that are not among these. */

@@ -34,6 +34,15 @@ export async function probeOnce(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<ProbeOutcome> {
+  try {
+    return await ask(probe, target, clock, signal);
+  } catch (error) {
+    // What the API let pass and Node refuses (a NUL in a command, an odd host) says nothing about the container.
+    return { result: "error", message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function ask(probe: Probe, target: ProbeTarget, clock: Clock, signal: AbortSignal): Promise<ProbeOutcome> {
   const timeoutMs = (probe.timeoutSeconds ?? 1) * 1_000;
   if (probe.exec) return ofCommand(await target.run(probe.exec.command ?? [], timeoutMs, signal), probe, timeoutMs);
   const limit = new AbortController();
@@ -134,10 +143,10 @@ interface Answer {
 
 function fetchOnce(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const ask = url.protocol === "https:" ? httpsRequest : httpRequest;
+    const send = url.protocol === "https:" ? httpsRequest : httpRequest;
     // As with a kubelet, a certificate proves nothing here: a pod's address is in none.
     const options = { headers, agent: false as const, rejectUnauthorized: false, signal };
-    const request = ask(url, options, (response: IncomingMessage) => {
+    const request = send(url, options, (response: IncomingMessage) => {
       const chunks: Buffer[] = [];
       let size = 0;
       const finish = (): void => {

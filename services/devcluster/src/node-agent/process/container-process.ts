@@ -1,7 +1,7 @@
 /** One container's process: a group of its own, its output straight into a file. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import type { ContainerPlan } from "../container-plan.ts";
 import { ContainerPlanError } from "../plan-error.ts";
 import type { ProcessLedger } from "./process-ledger.ts";
@@ -49,7 +49,8 @@ export class ContainerProcess {
     }).then(async (exit) => {
       this.#over = true;
       // The first process of a container takes the others with it.
-      await clean();
+      // Should that fail, the next start finds what is left.
+      await clean().catch(() => undefined);
       return exit;
     });
   }
@@ -67,6 +68,8 @@ export class ContainerProcess {
   }): Promise<ContainerProcess> {
     const { plan, logFile, ledger, podUid, container } = options;
     const [program, ...args] = plan.argv;
+    // Else the system's ENOENT would read as if the program were missing.
+    if (!existsSync(plan.cwd)) throw cannotRun(program, new Error(`the working directory ${plan.cwd} does not exist`));
     const output = openSync(logFile, "a");
     let child: ChildProcess;
     try {

@@ -6,7 +6,7 @@ export interface ProcessEntry {
   readonly pid: number;
   readonly state: string;
   readonly group: number;
-  readonly startTime: string;
+  readonly startTime: number;
 }
 
 /** A process, or `undefined` if there is none with this number. */
@@ -16,14 +16,14 @@ export function processEntry(pid: number): ProcessEntry | undefined {
     // The command's name stands in parentheses and may hold spaces and parentheses itself: fields count from the last one.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const [state = "", , group = "0"] = fields;
-    return { pid, state, group: Number(group), startTime: fields[19] ?? "" };
+    return { pid, state, group: Number(group), startTime: Number(fields[19]) };
   } catch {
     return undefined;
   }
 }
 
 /** Whether a process with this number and start time is there and not merely waiting to be reaped. */
-export function isAlive(pid: number, startTime: string): boolean {
+export function isAlive(pid: number, startTime: number): boolean {
   const entry = processEntry(pid);
   return entry !== undefined && entry.state !== "Z" && entry.startTime === startTime;
 }
@@ -33,23 +33,16 @@ export function bootId(): string {
   return readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
 }
 
-/**
- * Every living process that is in one of the groups, or was started with all of these `NAME=value` variables. Processes of
- * other users, whose environment may not be read, are found by their group only.
- */
-export function findProcesses(wanted: { groups: ReadonlySet<number>; variables: readonly string[] }): ProcessEntry[] {
-  const found: ProcessEntry[] = [];
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const entry = processEntry(Number(name));
-    if (!entry || entry.state === "Z") continue;
-    if (wanted.groups.has(entry.group) || hasVariables(entry.pid, wanted.variables)) found.push(entry);
-  }
-  return found;
+/** Every living process of the machine; those that only wait to be reaped are left out. */
+export function livingProcesses(): ProcessEntry[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => processEntry(Number(name)))
+    .filter((entry) => entry !== undefined && entry.state !== "Z") as ProcessEntry[];
 }
 
-function hasVariables(pid: number, variables: readonly string[]): boolean {
-  if (variables.length === 0) return false;
+/** Whether a process was started with all of these `NAME=value` variables; false if its environment may not be read. */
+export function hasVariables(pid: number, variables: readonly string[]): boolean {
   try {
     const environment = `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}\0`;
     return variables.every((variable) => environment.includes(`\0${variable}\0`));

@@ -7,11 +7,12 @@
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ProcessEntry } from "./proc-table.ts";
 import type { Clock } from "@fairlead/types";
 import { CodedError } from "@fairlead/types";
 import { KILL_WAIT_MS } from "../limits.ts";
 import { pause } from "../pause.ts";
-import { bootId, findProcesses, isAlive, processEntry, sendSignal } from "./proc-table.ts";
+import { bootId, hasVariables, isAlive, livingProcesses, processEntry, sendSignal } from "./proc-table.ts";
 
 /** Variable that names the state directory's identity in every process. */
 export const STATE_VARIABLE = "FAIRLEAD_STATE_ID";
@@ -37,12 +38,12 @@ export class StateInUseError extends CodedError {
 interface Identity {
   readonly id: string;
   readonly path: string;
-  readonly owner?: { readonly pid: number; readonly startTime: string; readonly boot: string };
+  readonly owner?: { readonly pid: number; readonly startTime: number; readonly boot: string };
 }
 
 interface ProcessRecord {
   readonly pid: number;
-  readonly startTime: string;
+  readonly startTime: number;
   readonly boot: string;
   readonly podUid: string;
   readonly container: string;
@@ -54,6 +55,8 @@ export class ProcessLedger {
   readonly #clock: Clock;
   #identity: Identity = { id: "", path: "" };
   #boot = "";
+  readonly #startTimes = new Map<number, number>();
+  #sweeping: { readonly wanted: Wanted[]; readonly done: Promise<readonly number[]> } | undefined;
 
   /** `directory` is the ledger's own; it is made by {@link open}. */
   constructor(options: { directory: string; clock: Clock }) {
@@ -74,7 +77,7 @@ export class ProcessLedger {
     // A copied directory must not inherit the identity: the processes belong to the original.
     if (known && known.path !== path) rmSync(join(this.#directory, "running"), { recursive: true, force: true });
     mkdirSync(join(this.#directory, "running"), { recursive: true });
-    const startTime = processEntry(process.pid)?.startTime ?? "";
+    const startTime = processEntry(process.pid)?.startTime ?? 0;
     const id = known?.path === path ? known.id : randomUUID();
     this.#identity = { id, path, owner: { pid: process.pid, startTime, boot: this.#boot } };
     this.#save();
@@ -93,25 +96,36 @@ export class ProcessLedger {
 
   /** Writes down a process that leads its group. Call it in the same turn as the start. */
   record(pid: number, podUid: string, container: string): void {
-    const startTime = processEntry(pid)?.startTime ?? "";
+    const startTime = processEntry(pid)?.startTime ?? 0;
+    this.#startTimes.set(pid, startTime);
     const entry: ProcessRecord = { pid, startTime, boot: this.#boot, podUid, container };
     writeFileSync(this.#file(pid), JSON.stringify(entry));
   }
 
   /** Strikes out a process whose whole group is gone. */
   forget(pid: number): void {
+    this.#startTimes.delete(pid);
     rmSync(this.#file(pid), { force: true });
   }
 
   /**
-   * Kills what is left of a container: its group, and what carries its marks. Settles when all is gone, or after
-   * 0.5 s with the numbers of what is not.
+   * Kills what is left of a container whose first process `pid` has ended: its group, and what carries its marks. Settles
+   * when all is gone, or after 0.5 s with the numbers of what is not. Calls of one turn share one look at the processes.
    */
-  async sweep(podUid: string, container: string, group?: number): Promise<readonly number[]> {
-    const marks = this.marks(podUid, container);
-    const variables = Object.entries(marks).map(([name, value]) => `${name}=${value}`);
-    const groups = new Set(group === undefined ? [] : [group]);
-    return this.#killAll(() => ({ groups, variables }), KILL_WAIT_MS);
+  sweep(podUid: string, container: string, pid: number): Promise<readonly number[]> {
+    const variables = Object.entries(this.marks(podUid, container)).map(([name, value]) => `${name}=${value}`);
+    const own: Wanted = { group: pid, variables, since: this.#startTimes.get(pid) ?? 0 };
+    if (this.#sweeping) {
+      this.#sweeping.wanted.push(own);
+      return this.#sweeping.done;
+    }
+    const wanted = [own];
+    const done = new Promise((resolve) => setImmediate(resolve)).then(() => {
+      this.#sweeping = undefined;
+      return this.#killAll(() => wanted, KILL_WAIT_MS);
+    });
+    this.#sweeping = { wanted, done };
+    return done;
   }
 
   /** Kills everything that an earlier run under this identity left; settles to how many processes that were. */
@@ -119,7 +133,7 @@ export class ProcessLedger {
     const variables = [`${STATE_VARIABLE}=${this.#identity.id}`];
     const killed = new Set<number>();
     const left = await this.#killAll(
-      () => ({ groups: this.#recordedGroups(), variables }),
+      () => [{ variables, since: 0 }, ...this.#recordedGroups()],
       REAP_ROUNDS * REAP_INTERVAL_MS,
       killed,
     );
@@ -131,13 +145,16 @@ export class ProcessLedger {
   }
 
   async #killAll(
-    wanted: () => { groups: ReadonlySet<number>; variables: readonly string[] },
+    wanted: () => readonly Wanted[],
     patienceMs: number,
     killed = new Set<number>(),
   ): Promise<readonly number[]> {
     const until = this.#clock.monotonic() + patienceMs;
     for (;;) {
-      const found = findProcesses(wanted()).filter(({ pid }) => pid !== process.pid);
+      const ours = wanted();
+      const found = livingProcesses().filter(
+        (entry) => entry.pid !== process.pid && ours.some((one) => fits(entry, one)),
+      );
       if (found.length === 0) return [];
       for (const { pid, startTime } of found) {
         if (isAlive(pid, startTime) && sendSignal(pid, "SIGKILL")) killed.add(pid);
@@ -148,13 +165,13 @@ export class ProcessLedger {
   }
 
   /** Groups whose leader is still the process that was recorded. Without it only the marks prove that a process is ours. */
-  #recordedGroups(): Set<number> {
-    const groups = new Set<number>();
+  #recordedGroups(): Wanted[] {
+    const groups: Wanted[] = [];
     for (const name of readdirSync(join(this.#directory, "running"))) {
       const entry = readJson(join(this.#directory, "running", name)) as ProcessRecord | undefined;
       if (!entry || entry.boot !== this.#boot) continue;
       const now = processEntry(entry.pid);
-      if (now?.startTime === entry.startTime && now.group === entry.pid) groups.add(entry.pid);
+      if (now?.startTime === entry.startTime && now.group === entry.pid) groups.push({ group: entry.pid });
     }
     return groups;
   }
@@ -168,6 +185,19 @@ export class ProcessLedger {
     writeFileSync(`${file}.new`, JSON.stringify(this.#identity));
     renameSync(`${file}.new`, file);
   }
+}
+
+/** Processes that are to be killed: a group, or what carries these marks and was not started before `since`. */
+interface Wanted {
+  readonly group?: number;
+  readonly variables?: readonly string[];
+  readonly since?: number;
+}
+
+function fits(entry: ProcessEntry, { group, variables, since = 0 }: Wanted): boolean {
+  if (entry.group === group) return true;
+  // Reading an environment costs a system call or three: a process older than the container cannot be of it.
+  return variables !== undefined && entry.startTime >= since && hasVariables(entry.pid, variables);
 }
 
 function readJson(file: string): unknown {
