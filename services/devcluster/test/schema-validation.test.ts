@@ -136,14 +136,20 @@ describe("validation by schema", () => {
       kind: "Pod",
       extra: 1,
       metadata: { name: "a", creationTimestamp: null, labels: { a: null, ["__proto__"]: "x" } },
-      spec: { foo: 1, containers: [{ name: "a", bar: 1, resources: { limits: { cpu: 2 } } }] },
+      spec: {
+        foo: 1,
+        nodeSelector: {},
+        securityContext: {},
+        tolerations: [],
+        containers: [{ name: "a", bar: 1, resources: { limits: { cpu: 2 } } }],
+      },
     };
     const before = JSON.stringify(object);
     expect(schemas.prune(POD, object)).toEqual({
       apiVersion: "v1",
       kind: "Pod",
       metadata: { name: "a", labels: { a: "", ["__proto__"]: "x" } },
-      spec: { containers: [{ name: "a", resources: { limits: { cpu: "2" } } }] },
+      spec: { securityContext: {}, tolerations: [], containers: [{ name: "a", resources: { limits: { cpu: "2" } } }] },
     });
     expect(JSON.stringify(object)).toBe(before);
   });

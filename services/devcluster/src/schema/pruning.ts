@@ -4,15 +4,17 @@ import type { JsonObject } from "../patch/json-value.ts";
 import type { FieldType, Structure } from "./structure.ts";
 
 /**
- * A copy that holds only what the model knows. A null is dropped, in a map of strings it becomes the empty string; a number for a
- * quantity becomes its text. Values of the wrong type stay as they are: they are for validation to refuse.
+ * A copy that holds only what the model knows. A null is dropped, in a map of strings it becomes the empty string; an empty map is
+ * dropped, as Go's `omitempty` does; a number for a quantity becomes its text. Values of the wrong type stay as they are: they are
+ * for validation to refuse.
  */
 export function prune(structure: Structure, model: string, object: JsonObject): JsonObject {
   const fields = structure[model]?.fields ?? {};
   const result: JsonObject = {};
   for (const [key, value] of Object.entries(object)) {
     const type = Object.hasOwn(fields, key) ? fields[key] : undefined;
-    if (type && value !== null && value !== undefined) result[key] = pruneField(structure, type, value);
+    if (!type || value === null || value === undefined || (isEmptyMap(type, value) && !type.required)) continue;
+    result[key] = pruneField(structure, type, value);
   }
   return result;
 }
@@ -33,6 +35,10 @@ function pruneOne(structure: Structure, type: FieldType, value: unknown): unknow
   if (type.model && isObject(value)) return prune(structure, type.of, value);
   if (type.of === "quantity" && typeof value === "number") return String(value);
   return value;
+}
+
+function isEmptyMap(type: FieldType, value: unknown): boolean {
+  return type.shape === "map" && isObject(value) && Object.keys(value).length === 0;
 }
 
 /** Go's zero value of a map's item. */
