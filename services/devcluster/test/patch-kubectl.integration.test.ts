@@ -76,11 +76,11 @@ describe.skipIf(needs("kubectl"))("patches and tables under the real kubectl", (
   });
 
   it("apply removes what the manifest dropped, and keeps what others added", async () => {
-    await kubectl.apply(configMap({ a: "1", b: "2" }, { labels: { tier: "x" } }));
+    await kubectl.apply(configMap({ a: "1", b: "2" }, { labels: { tier: "x", kept: "1" } }));
     await kubectl.run("label", "configmap", "settings", "team=y");
-    await kubectl.apply(configMap({ a: "3" }));
-    expect([await field(".data"), await field(".metadata.labels")]).toEqual(['{"a":"3"}', '{"team":"y"}']);
-    await kubectl.run("label", "configmap", "settings", "team-");
+    await kubectl.apply(configMap({ a: "3" }, { labels: { kept: "1" } }));
+    expect([await field(".data"), await field(".metadata.labels")]).toEqual(['{"a":"3"}', '{"kept":"1","team":"y"}']);
+    await kubectl.run("label", "configmap", "settings", "team-", "kept-");
     expect(await field(".metadata.labels")).toBe("");
   });
 
