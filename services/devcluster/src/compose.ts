@@ -8,6 +8,7 @@ import { bigIntToAddress, cidrParts } from "@fairlead/types";
 import { createClusterApi, type Registry } from "./api/registry.ts";
 import type { Strategies } from "./api/strategy.ts";
 import type { DevclusterConfig } from "./config.ts";
+import { createControllers } from "./controllers/index.ts";
 import { createNodeAgents, type NodeAgentStack } from "./node-agent/index.ts";
 import { applyPatch } from "./patch/index.ts";
 import { loadSchemas } from "./schema/index.ts";
@@ -111,7 +112,7 @@ export function wireDevcluster(config: DevclusterConfig, { log, clock, random }:
       }),
   );
   wiring.bind(parts.nodeAgents, (get) => createNodeAgents({ api: get(parts.api), clock, random, log, config }));
-  wiring.bind(parts.controllers, () => []);
+  wiring.bind(parts.controllers, (get) => createControllers({ api: get(parts.api), clock, random, log }));
   wiring.bind(parts.health, (get) => {
     const health = createHealthServer({ address: config.healthAddress, metrics: get(parts.metrics).exposed, log });
     health.ready("api", () => (get(parts.server).serving ? undefined : "the API is not served yet"));

@@ -97,7 +97,10 @@ export class ApiServer implements Startable {
         requestTimeout: requestTimeoutMs,
         keepAliveTimeout: idleTimeoutMs,
       },
-      (request, response) => void this.#serve(request, response),
+      (request, response) => {
+        response.once("close", () => this.#closeIdle(server));
+        void this.#serve(request, response);
+      },
     );
     server.maxConnections = maxConnections;
     server.on("tlsClientError", (error) => log.debug("a TLS handshake failed", { error: error.message }));
@@ -125,6 +128,11 @@ export class ApiServer implements Startable {
     const cancel = this.#options.parts.clock.setTimer(stopGraceMs, () => server.closeAllConnections());
     await closed;
     cancel();
+  }
+
+  // After close(), a connection whose last answer ends would stay as long as an idle one may.
+  #closeIdle(server: Server): void {
+    if (!this.#server) setImmediate(() => server.closeIdleConnections());
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
