@@ -14,6 +14,9 @@ import type { SourceAddress } from "./source-address.ts";
  */
 export const HIGH_WATER_BYTES = 128 * 1024;
 
+/** Silence after which the kernel asks whether a peer is still there, in milliseconds. */
+const KEEP_ALIVE_MS = 60_000;
+
 /** What all relays of a plane share. */
 export interface RelayHost {
   readonly clock: Clock;
@@ -37,6 +40,7 @@ export class TcpRelay implements ConnectingClient {
   #tried: Set<string> | undefined;
   #buffer: Buffer | undefined;
   #cancelConnectTimer: (() => void) | undefined;
+  #keptAlive = false;
   #open = 1;
 
   constructor(options: { host: RelayHost; client: Socket; service: ServicePort; frontend: Frontend }) {
@@ -66,6 +70,14 @@ export class TcpRelay implements ConnectingClient {
     client.on("error", () => this.#breakOff(this.#backend));
     client.on("close", () => this.#closed());
     this.#connect();
+  }
+
+  /** Has the kernel watch over both peers; does nothing the second time, and before both stand. */
+  keepAlive(): void {
+    const backend = this.#backend;
+    if (this.#keptAlive || backend === undefined || backend.connecting) return;
+    this.#keptAlive = true;
+    for (const socket of [this.#client, backend]) if (!socket.destroyed) socket.setKeepAlive(true, KEEP_ALIVE_MS);
   }
 
   /** Ends both sides at once. */
@@ -104,7 +116,7 @@ export class TcpRelay implements ConnectingClient {
       this.#service.connected(endpoint);
       this.#join(backend);
     });
-    backend.on("end", () => this.#client.end());
+    backend.on("end", () => endOf(this.#client));
     backend.on("error", (error) => {
       failure = error;
       if (connected) this.#breakOff(this.#client);
@@ -159,7 +171,7 @@ export class TcpRelay implements ConnectingClient {
         backend.once("drain", () => client.resume());
       }
     });
-    client.on("end", () => backend.end());
+    client.on("end", () => endOf(backend));
     client.resume();
   }
 
@@ -206,6 +218,14 @@ export class TcpRelay implements ConnectingClient {
 }
 
 const noneTried: ReadonlySet<string> = new Set();
+
+/** Passes the end of one side on to the other. */
+function endOf(socket: Socket): void {
+  // With its own end seen and everything handed to the kernel there is nothing left to wait for: closing says the same as
+  // shutting down and then closing, in one system call.
+  if (socket.readableEnded && socket.writableLength === 0) socket.destroy();
+  else socket.end();
+}
 
 /** Ends a connection with a reset, so that the peer does not take what it has for the whole. */
 export function reset(socket: Socket): void {

@@ -22,6 +22,9 @@ export const MAX_CONNECTIONS = 32_768;
 /** UDP flows at a time, each with a socket; the longest-standing one of the same address ends for a new one. */
 export const MAX_UDP_FLOWS = 8_192;
 
+/** How often connections that have become old enough are set to be kept alive, in milliseconds: short ones never pay for it. */
+const KEEP_ALIVE_SWEEP_MS = 15_000;
+
 /** What the plane needs. */
 export interface UserspacePlaneOptions {
   readonly makePicker: PickerFactory;
@@ -63,6 +66,7 @@ export class UserspacePlane implements Plane, TcpHost, UdpHost {
   readonly #places = new Map<string, Place>();
   readonly #relays = new Set<TcpRelay>();
   #flows = 0;
+  #cancelSweep: (() => void) | undefined;
   #acceptProblem: string | undefined;
 
   constructor(options: UserspacePlaneOptions) {
@@ -119,6 +123,8 @@ export class UserspacePlane implements Plane, TcpHost, UdpHost {
     this.#counters.clear();
     await Promise.all(places.map(({ slot }) => slot.want(undefined)));
     for (const relay of this.#relays) relay.destroy();
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
   }
 
   /** The counters of each Service port that is planned, for metrics. */
@@ -129,6 +135,7 @@ export class UserspacePlane implements Plane, TcpHost, UdpHost {
   admit(relay: TcpRelay): boolean {
     if (this.#relays.size >= MAX_CONNECTIONS) return false;
     this.#relays.add(relay);
+    if (this.#cancelSweep === undefined) this.#sweepLater();
     return true;
   }
 
@@ -151,6 +158,15 @@ export class UserspacePlane implements Plane, TcpHost, UdpHost {
     if (this.#acceptProblem === error.code) return;
     this.#acceptProblem = error.code;
     this.#log.error("connections cannot be accepted", { servicePort: target.service.entry.servicePort, error });
+  }
+
+  /** A peer that vanished without a word is found out by the kernel, in about a minute; otherwise its connection would stay for ever. */
+  #sweepLater(): void {
+    this.#cancelSweep = this.clock.setTimer(KEEP_ALIVE_SWEEP_MS, () => {
+      this.#cancelSweep = undefined;
+      for (const relay of this.#relays) relay.keepAlive();
+      if (this.#relays.size > 0) this.#sweepLater();
+    });
   }
 
   #add(entry: ServicePortEntry, touched: Set<string>): void {
