@@ -16,5 +16,6 @@ for (const name of ["stubborn", "once", "leaving"]) {
     if (!isReady(pod)) throw new Error(`${name} is not ready`);
   });
 }
+while ((await harness.log("stubborn")) !== "up\n") await new Promise((resolve) => setImmediate(resolve));
 harness.api.delete("pods", "default", "leaving");
 process.stdout.write("victim is ready\n");

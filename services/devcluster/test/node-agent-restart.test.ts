@@ -48,7 +48,8 @@ describe("a start after kill -9", () => {
     const stateDir = directory.path;
     const first = await launch({ command: process.execPath, args: [victim, stateDir, "13"], ready: /victim is ready/ });
     const groups = new Set(processesOf(stateDir).map((pid) => processEntry(pid)?.group ?? 0));
-    expect(running("sleep 603", groups)).toBe(true);
+    // The shell may still be about to start the last of its children.
+    await eventually(() => expect(running("sleep 603", groups)).toBe(true));
     // Another stack's pod: marked like ours, but not with our state directory.
     const env = { ...process.env, [STATE_VARIABLE]: "another", [POD_VARIABLE]: "another" };
     const stranger = spawn("sleep", ["606"], { env, detached: true, stdio: "ignore" });

@@ -3,29 +3,18 @@ import type { Container, ContainerStatus } from "@fairlead/kube/objects";
 import { RestartBackOff } from "./back-off.ts";
 import { planContainer } from "./container-plan.ts";
 import type { ContainerPlan } from "./container-plan.ts";
+import { ContainerRun } from "./container-run.ts";
+import type { EndOptions } from "./container-run.ts";
 import { containerStatus, newContainerId, terminated, waiting } from "./container-state.ts";
 import type { ContainerState, Resumption } from "./container-state.ts";
-import { runHook } from "./lifecycle-hook.ts";
-import { CONFIGURATION_RETRY_MS, DEFAULT_GRACE_SECONDS, LONGEST_TIMER_MS, MINIMUM_GRACE_MS } from "./limits.ts";
-import { pause, timestamp, within } from "./pause.ts";
+import { CONFIGURATION_RETRY_MS } from "./limits.ts";
+import { pause, timestamp } from "./pause.ts";
 import { ContainerPlanError } from "./plan-error.ts";
 import type { PodContext } from "./pod-context.ts";
-import { ContainerProbes } from "./probe/container-probes.ts";
-import type { ProbeTarget } from "./probe/probe-handlers.ts";
-import { runCommand } from "./process/command.ts";
 import { ContainerProcess } from "./process/container-process.ts";
 
 /** When a container is started again. */
 export type RestartPolicy = "Always" | "OnFailure" | "Never";
-
-/** What a run is made of, while it lasts. */
-interface Run {
-  readonly process: ContainerProcess;
-  readonly target: ProbeTarget;
-  readonly probes: ContainerProbes;
-  /** Set once the run is being ended; calling it brings the end forward. */
-  hasten?: (graceMs: number) => void;
-}
 
 /** One container. It does nothing until {@link run}. */
 export class ContainerRunner {
@@ -41,7 +30,8 @@ export class ContainerRunner {
   #lastState: ContainerState;
   #restartCount: number;
   #containerId: string;
-  #run: Run | undefined;
+  #run: ContainerRun | undefined;
+  #cycle: Promise<void> | undefined;
   #complaint = "";
 
   /** `resumed` is how it stands by what a former node agent wrote about it. */
@@ -66,7 +56,7 @@ export class ContainerRunner {
   }
 
   get started(): boolean {
-    return this.#run?.probes.started ?? false;
+    return this.#run?.started ?? false;
   }
 
   /** Number of the incarnation that runs or ran last: the name of its log. */
@@ -88,7 +78,7 @@ export class ContainerRunner {
       container: this.#container,
       state: this.#state,
       lastState: this.#lastState,
-      ready: this.running && (this.#run?.probes.ready ?? false),
+      ready: this.running && (this.#run?.ready ?? false),
       started: this.running && this.started,
       restartCount: this.#restartCount,
       containerId: this.#containerId,
@@ -96,7 +86,12 @@ export class ContainerRunner {
   }
 
   /** Runs the container until it ended for good: by its policy, or by {@link end}. Never rejects for what the app does. */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    this.#cycle ??= this.#runAll();
+    return this.#cycle;
+  }
+
+  async #runAll(): Promise<void> {
     if (this.#finished) return;
     for (;;) {
       const plan = await this.#plan();
@@ -112,13 +107,11 @@ export class ContainerRunner {
     }
   }
 
-  /**
-   * Ends the container: preStop hook, SIGTERM not before `delayMs`, SIGKILL after `graceMs` (0: at once). Another call with
-   * a shorter grace brings the end forward. Settles when nothing of it runs.
-   */
-  async end(options: { graceMs: number; delayMs: number; hook: boolean }): Promise<void> {
+  /** Ends the container for good; another call with a shorter grace brings the end forward. Settles when nothing of it runs. */
+  async end(options: EndOptions): Promise<void> {
     this.#ending.abort();
-    if (this.#run) await this.#endRun(this.#run, options, "Stopping container");
+    await this.#run?.end(options);
+    await this.#cycle;
   }
 
   /** Takes over a changed definition: a new image ends the run, and the next one has it. */
@@ -126,7 +119,7 @@ export class ContainerRunner {
     if (container.image === this.#container.image) return;
     this.#container = container;
     this.#complaint = "";
-    if (this.#run) this.#restart(this.#run, `Container ${this.name} definition changed, will be restarted`);
+    void this.#run?.restart(`Container ${this.name} definition changed, will be restarted`);
   }
 
   #wanted(): boolean {
@@ -206,99 +199,20 @@ export class ContainerRunner {
     }
     event("Normal", "Created", `Created container: ${this.name}`);
     event("Normal", "Started", `Started container ${this.name}`);
-    const run = this.#begin(plan, process);
-    // Ended while it was being started: nobody else knows of this run.
-    if (this.#ending.signal.aborted) process.kill();
-    await this.#postStart(run);
-    this.#run?.probes.start();
-    this.#set({ running: { startedAt: timestamp(startedAt) } });
-    const exit = await process.exited;
-    run.probes.stop();
-    this.#run = undefined;
-    this.#set(terminated({ exitCode: exit.code, containerId, startedAt, finishedAt: clock.now() }));
-  }
-
-  #begin(plan: ContainerPlan, process: ContainerProcess): Run {
-    const { clock, place, event, ledger, turnstile, identity } = this.#context;
-    const env = { ...plan.env, ...ledger.marks(identity.uid, this.name) };
-    const target: ProbeTarget = {
-      podIp: place.podIp,
-      ports: this.#container.ports ?? [],
-      run: async (argv, timeoutMs, signal) => {
-        await turnstile.next();
-        return runCommand({ argv, env, cwd: plan.cwd, timeoutMs, clock, signal });
-      },
-    };
-    const probes: ContainerProbes = new ContainerProbes({
+    const run = new ContainerRun({
       container: this.#container,
-      clock,
-      target,
-      onEvent: (reason, message) => event("Warning", reason, message),
+      plan,
+      process,
+      context: this.#context,
       onChange: this.#onChange,
-      onFailed: (kind) => this.#restart(run, `Container ${this.name} failed ${kind} probe, will be restarted`, kind),
     });
-    const run: Run = { process, target, probes };
     this.#run = run;
-    return run;
-  }
-
-  async #postStart(run: Run): Promise<void> {
-    const handler = this.#container.lifecycle?.postStart;
-    if (!handler) return;
-    const over = new AbortController();
-    void run.process.exited.then(() => over.abort());
-    const { clock, event } = this.#context;
-    const failure = await runHook({ handler, target: run.target, clock, signal: over.signal });
-    if (failure === undefined || over.signal.aborted) return;
-    event("Warning", "FailedPostStartHook", `PostStartHook failed: ${failure}`);
-    run.process.kill();
-  }
-
-  #restart(run: Run, message: string, probe?: "startup" | "liveness"): void {
-    const own = probe ? this.#container[`${probe}Probe`]?.terminationGracePeriodSeconds : undefined;
-    const seconds = own ?? this.#context.pod().spec?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
-    void this.#endRun(run, { graceMs: seconds * 1_000, delayMs: 0, hook: true }, message);
-  }
-
-  async #endRun(
-    run: Run,
-    options: { graceMs: number; delayMs: number; hook: boolean },
-    message: string,
-  ): Promise<void> {
-    const { clock, event } = this.#context;
-    const { process } = run;
-    run.probes.endRestarts();
-    if (run.hasten) {
-      run.hasten(options.graceMs);
-      await process.exited;
-      return;
-    }
-    event("Normal", "Killing", message === "Stopping container" ? `${message} ${this.name}` : message);
-    const hookOver = new AbortController();
-    const cancels: (() => void)[] = [];
-    let asked = false;
-    const expire = (): void => {
-      if (asked) return process.kill();
-      // The hook used the grace up: the app still gets a moment after SIGTERM.
-      hookOver.abort();
-      cancels.push(clock.setTimer(MINIMUM_GRACE_MS, () => process.kill()));
-    };
-    run.hasten = (ms) => {
-      if (ms === 0) process.kill();
-      else cancels.push(clock.setTimer(Math.min(ms, LONGEST_TIMER_MS), expire));
-    };
-    run.hasten(options.graceMs);
-    const handler = options.hook && options.graceMs > 0 ? this.#container.lifecycle?.preStop : undefined;
-    const delay = within(clock, options.delayMs, process.exited);
-    if (handler) {
-      void process.exited.then(() => hookOver.abort());
-      const failure = await runHook({ handler, target: run.target, clock, signal: hookOver.signal });
-      if (failure !== undefined) event("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
-    }
-    await delay;
-    asked = true;
-    process.signal("SIGTERM");
-    await process.exited;
-    for (const cancel of cancels) cancel();
+    // Ended while it was being started: the one who ends it did not know of this run.
+    if (this.#ending.signal.aborted) process.kill();
+    await run.start();
+    this.#set({ running: { startedAt: timestamp(startedAt) } });
+    const exitCode = await run.over();
+    this.#run = undefined;
+    this.#set(terminated({ exitCode, containerId, startedAt, finishedAt: clock.now() }));
   }
 }

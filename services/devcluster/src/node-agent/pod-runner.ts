@@ -1,6 +1,7 @@
 /** The life of one pod on its node: init containers, sidecars, containers, status, end. */
 import { isDeepStrictEqual } from "node:util";
 import type { Pod } from "@fairlead/kube/objects";
+import type { EndOptions } from "./container-run.ts";
 import { ContainerRunner } from "./container-runner.ts";
 import type { RestartPolicy } from "./container-runner.ts";
 import { resume, waiting } from "./container-state.ts";
@@ -154,7 +155,7 @@ export class PodRunner {
     return this.#phase === "running";
   }
 
-  async #end(options: { graceMs: number; delayMs: number; hook: boolean }): Promise<void> {
+  async #end(options: EndOptions): Promise<void> {
     const until = this.#context.clock.monotonic() + options.graceMs;
     const steps = this.#init.filter(({ name }) => !this.#sidecars.has(name));
     await Promise.all([...this.#apps, ...steps].map((runner) => runner.end(options)));
