@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CodedError } from "@fairlead/types";
-import { onProcessEnd } from "./exit-hooks.ts";
+import { reapGroup } from "./reaper.ts";
 
 /** Characters kept of each output stream; the oldest go first. */
 const OUTPUT_LIMIT = 1_000_000;
@@ -97,7 +97,7 @@ function watch(child: ChildProcess, pid: number, graceMs: number): Launched {
   const stdout = keepTail(child.stdout as Readable);
   const stderr = keepTail(child.stderr as Readable);
   const signal = (name: NodeJS.Signals): void => signalGroup(pid, name);
-  const forget = onProcessEnd(() => signal("SIGKILL"));
+  const forget = reapGroup(pid);
   const drained = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const exited = new Promise<Exit>((resolve) => {
     child.once("exit", (code, name) => {

@@ -107,6 +107,7 @@ test.for([
   ["exit", { code: 0, signal: null }],
   ["SIGTERM", { code: null, signal: "SIGTERM" }],
   ["SIGINT", { code: null, signal: "SIGINT" }],
+  ["SIGKILL", { code: null, signal: "SIGKILL" }],
 ] as const)("leaves nothing behind when the test process ends by %s", async ([way, expected]) => {
   const fixture = join(import.meta.dirname, "fixtures/leave-a-child.ts");
   const parent = await launch({ command: node, args: [fixture], ready: /child \d+\n/, stdin: "pipe" });
