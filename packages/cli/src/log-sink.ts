@@ -11,7 +11,7 @@ interface LogRecord {
   readonly level?: string;
   readonly message?: string;
   readonly notice?: boolean;
-  readonly service?: string;
+  readonly error?: { readonly message?: string };
 }
 
 /** A stream to log into. */
@@ -49,12 +49,13 @@ function report(service: string, line: string, reporter: Reporter): void {
   try {
     record = JSON.parse(line) as LogRecord;
   } catch {
-    // Not from our logger: a runtime's own words, which are about trouble.
-    reporter.warning(service, line);
+    // Not from our logger. nats-server marks its levels; anything else is a runtime's own words, which are about trouble.
+    if (!/ \[(?:INF|DBG|TRC|WRN)\] /.test(line)) reporter.warning(service, line);
     return;
   }
-  const message = record.message ?? line;
-  if (record.notice === true) reporter.event(service, message);
-  else if (record.level === "warn" || record.level === "error" || record.level === "fatal")
-    reporter.warning(service, message);
+  const { level, message = line, notice, error } = record;
+  if (notice === true) reporter.event(service, message);
+  else if (level === "warn" || level === "error") {
+    reporter.warning(service, error?.message === undefined ? message : `${message}: ${error.message}`);
+  }
 }
