@@ -32,7 +32,7 @@ export class AddressAllocator {
     // IPv6 has no broadcast address.
     const usable = size - (family === IpFamily.v4 ? 2n : 1n);
     this.#size = usable > 0n ? usable : 0n;
-    this.#offsets = new OffsetAllocator({ size: this.#size, staticBand: addressBand(this.#size), random });
+    this.#offsets = new OffsetAllocator({ size: this.#size, staticBand: addressBand(size), random });
     if (this.#size > 0n) this.#offsets.take(0n, firstAddressOwner);
   }
 
@@ -78,7 +78,7 @@ export class AddressAllocator {
   }
 }
 
-// KEP-3070: min(max(16, size/16), 256), and none for a range of at most 16.
+// KEP-3070: min(max(16, size/16), 256), and none for a range of at most 16; the size counts every address.
 function addressBand(size: bigint): bigint {
   if (size <= 16n) return 0n;
   const part = size / 16n;

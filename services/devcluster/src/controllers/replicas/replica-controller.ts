@@ -124,8 +124,12 @@ class ReplicaWork<R extends Resource> {
       return undefined;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.#note(object, "Warning", "FailedCreate", `Error creating: ${error.message}`);
-      return { reason: "FailedCreate", message: error.message };
+      // Without the name that was tried: it is another one every time, and a status that always changes would bring the object
+      // back here at once instead of after the queue's back-off.
+      const tried = error.status.details?.name;
+      const message = tried ? error.message.replaceAll(tried, `${name}-*`) : error.message;
+      this.#note(object, "Warning", "FailedCreate", `Error creating: ${message}`);
+      return { reason: "FailedCreate", message };
     }
   }
 

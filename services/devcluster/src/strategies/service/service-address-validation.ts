@@ -35,7 +35,8 @@ export function checkClusterIpsChange(spec: ServiceSpec, old: ServiceSpec, fault
     { field: "spec.clusterIPs", now: spec.clusterIPs, before: old.clusterIPs, what: "clusterIP" },
     faults,
   );
-  if (isHeadless(spec) === isHeadless(old)) {
+  // Families that are left out follow from the addresses; see settleFamilies.
+  if (spec.ipFamilies && isHeadless(spec) === isHeadless(old)) {
     checkListChange(
       { field: "spec.ipFamilies", now: spec.ipFamilies, before: old.ipFamilies, what: "ipFamily" },
       faults,
