@@ -54,6 +54,8 @@ function install() {
   const pnpm = pinnedPnpm();
   run(process.execPath, [pnpm, "install", "--frozen-lockfile", "--reporter=append-only"], "pnpm install");
   if (!existsSync(node)) fail("Node 26 did not arrive with the dependencies: see the output above");
+  // The API's schemas are derived from the client library once, so that no start has to wait for it.
+  run(node, [join(root, "services/devcluster/src/schema/generate.ts")], "deriving the API's schemas");
   writeFileSync(stamp, want);
 }
 
