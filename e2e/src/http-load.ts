@@ -60,10 +60,10 @@ export function startLoad(url: string, options: { readonly perSecond?: number; r
   const failures: { at: number; error: string }[] = [];
   const first = new Map<string, number>();
   const last = new Map<string, number>();
+  const stopped = new AbortController();
   let answers = 0;
-  let running = true;
   const work = async (): Promise<void> => {
-    while (running) {
+    while (!stopped.signal.aborted) {
       const begun = performance.now();
       try {
         const pod = podOf(await get(url));
@@ -86,7 +86,7 @@ export function startLoad(url: string, options: { readonly perSecond?: number; r
       return answers;
     },
     async stop() {
-      running = false;
+      stopped.abort();
       await all;
     },
   };

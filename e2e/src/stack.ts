@@ -70,9 +70,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     join(repository, "node_modules", ".bin", "node"),
     join(repository, "packages/cli/src/main.ts"),
     "dev",
-    ...["--state-dir", stateDir, "--api-port", String(await freePort())],
-    ...["--service-cidr", plan.serviceCidr, "--pod-cidr", plan.podCidr],
-    ...["--node-cidr", plan.nodeCidr, "--lb-pool", plan.lbPool],
+    ...Object.entries({
+      "--state-dir": stateDir,
+      "--api-port": String(await freePort()),
+      "--service-cidr": plan.serviceCidr,
+      "--pod-cidr": plan.podCidr,
+      "--node-cidr": plan.nodeCidr,
+      "--lb-pool": plan.lbPool,
+    }).flat(),
     ...(mode === "distributed" ? ["--distributed"] : []),
     ...(options.args ?? []),
   ];

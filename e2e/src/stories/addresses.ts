@@ -72,8 +72,11 @@ export function addressesStory(stack: () => Stack): void {
       expect(await kubectl(`get service everywhere -n ${namespace}`)).toContain(external);
       const status = { status: { loadBalancer: { ingress: [{ ip: balanced }] } } };
       await kubectl([
-        ...["patch", "service", "everywhere", "-n", namespace],
-        ...["--subresource=status", "--type=merge", "-p", JSON.stringify(status)],
+        ..."patch service everywhere --subresource=status --type=merge".split(" "),
+        "-n",
+        namespace,
+        "-p",
+        JSON.stringify(status),
       ]);
       await expect.poll(() => curlCode(`http://${balanced}/`)).toBe(0);
       expect(await get(`http://${balanced}/`)).toContain("You've hit one");

@@ -22,7 +22,7 @@ export function changeStory(stack: () => Stack): void {
       const readyAt = new Map<string, number>();
       const pods = kubectl.follow(
         [
-          ...["get", "pods", "-n", namespace, "-l", "app=kubia", "-w", "-o"],
+          ...`get pods -n ${namespace} -l app=kubia -w -o`.split(" "),
           'jsonpath={.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}',
         ],
         (line) => {
