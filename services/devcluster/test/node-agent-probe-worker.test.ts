@@ -96,7 +96,7 @@ describe("a probe worker", () => {
     );
     await clock.advance(20_000);
     expect(changes).toEqual([[350, true]]);
-    expect(troubles).toEqual([0]);
+    expect(troubles).toEqual([]);
     expect(asked).toEqual([0, 50, 150, 350, 10_000, 20_000]);
   });
 
@@ -113,8 +113,10 @@ describe("a probe worker", () => {
   });
 
   test("gives a startup probe its threshold in periods, however often it asks early", async () => {
-    const { clock, changes } = work("startup", { periodSeconds: 10, failureThreshold: 3 }, () => "failure");
+    const probe = { periodSeconds: 10, failureThreshold: 3 };
+    const { clock, changes, troubles } = work("startup", probe, () => "failure");
     await clock.advance(60_000);
+    expect(troubles).toEqual([10_000, 20_000]);
     expect(changes).toEqual([[20_000, false]]);
   });
 

@@ -30,6 +30,7 @@ export class PodRunner {
   readonly #settled: () => void;
   #pod: Pod;
   #phase: "running" | "ending" | "silent" = "running";
+  #endsWithin = Number.POSITIVE_INFINITY;
   #publishing = false;
   #wasReady = false;
 
@@ -103,9 +104,13 @@ export class PodRunner {
       return;
     }
     if (this.#phase === "silent") return;
+    const graceMs = this.#graceMs();
+    // Its own last statuses come back here, too; only a shorter grace brings the end forward.
+    if (graceMs >= this.#endsWithin) return;
+    this.#endsWithin = graceMs;
     const again = this.#phase === "ending";
     this.#phase = "ending";
-    const ended = this.#end({ graceMs: this.#graceMs(), delayMs: TERMINATION_DELAY_MS, hook: true });
+    const ended = this.#end({ graceMs, delayMs: TERMINATION_DELAY_MS, hook: true });
     if (!again) void ended.then(() => this.#finalize());
   }
 

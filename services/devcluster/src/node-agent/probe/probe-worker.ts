@@ -25,7 +25,8 @@ export interface ProbeWorkerOptions {
  * others follow with a period's distance. A slow answer skips the times it missed. At most one question is open.
  *
  * Until a readiness or startup probe has passed for the first time, early questions are asked between these; of them only a
- * success counts, and none where several successes are asked for. So thresholds keep their meaning in seconds.
+ * success counts, and none where several successes are asked for. So thresholds keep their meaning in seconds. The very
+ * first question comes before most apps can answer; its failure counts, but is not worth telling.
  */
 export class ProbeWorker {
   readonly #options: ProbeWorkerOptions;
@@ -34,6 +35,7 @@ export class ProbeWorker {
   readonly #periodMs: number;
   #due: number;
   #earlyMs: number;
+  #quiet: boolean;
   #cancel: (() => void) | undefined;
 
   constructor(options: ProbeWorkerOptions) {
@@ -44,6 +46,7 @@ export class ProbeWorker {
     this.#periodMs = periodSeconds * 1_000;
     this.#due = startedAt + initialDelaySeconds * 1_000;
     this.#earlyMs = kind === "liveness" || successThreshold > 1 ? this.#periodMs : EARLY_PROBE_MS;
+    this.#quiet = this.#earlyMs < this.#periodMs;
   }
 
   start(): void {
@@ -72,8 +75,10 @@ export class ProbeWorker {
     const next = now + this.#earlyMs;
     this.#earlyMs = Math.min(this.#periodMs, this.#earlyMs * 2);
     this.#plan(Math.min(this.#due, next), next < this.#due);
-    if (early && outcome.result !== "success") return;
-    if (outcome.result !== "success" || outcome.warning) onTrouble(outcome);
+    const failed = outcome.result !== "success";
+    if (early && failed) return;
+    if ((failed && !this.#quiet) || outcome.warning) onTrouble(outcome);
+    this.#quiet = false;
     this.#judge(outcome);
   }
 
