@@ -88,9 +88,11 @@ function pinnedPnpm() {
 function fingerprint() {
   const hash = createHash("sha256");
   const members = ["packages", "services"].flatMap((group) =>
-    readdirSync(join(root, group)).map((unit) => join(group, unit, "package.json")),
+    readdirSync(join(root, group))
+      .toSorted((a, b) => (a < b ? -1 : 1))
+      .map((unit) => join(group, unit, "package.json")),
   );
-  const files = ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json", "e2e/package.json", ...members.sort()];
+  const files = ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json", "e2e/package.json", ...members];
   for (const file of files) {
     const path = join(root, file);
     if (existsSync(path)) hash.update(file).update("\0").update(readFileSync(path)).update("\0");

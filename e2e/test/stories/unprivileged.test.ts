@@ -18,8 +18,7 @@ function withoutPrivileges(): readonly string[] {
   if (process.geteuid?.() !== 0) return [];
   const asNobody = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups", "--no-new-privs"];
   try {
-    const [command = "", ...args] = [...asNobody, "cat", join(repository, "package.json")];
-    execFileSync(command, args, { stdio: "ignore" });
+    execFileSync("env", [...asNobody, "cat", join(repository, "package.json")], { stdio: "ignore" });
     return asNobody;
   } catch {
     // The checkout lies where another user cannot read it: then root, stripped of every capability, will do.
