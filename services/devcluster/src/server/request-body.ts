@@ -17,7 +17,8 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) throw requestTooLarge(maxBodyBytes);
   const pieces: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
+  // Not destroyed when it is refused in the middle: the answer has yet to be sent on the same connection.
+  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     bytes += piece.length;
     if (bytes > maxBodyBytes) throw requestTooLarge(maxBodyBytes);
     pieces.push(piece);
