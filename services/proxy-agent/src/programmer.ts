@@ -40,6 +40,7 @@ export class Programmer implements Startable {
   readonly #runner: BoundedFrequencyRunner;
   #following: Following | undefined;
   #seen = false;
+  #away = false;
   #programmed = false;
   #intact = true;
   #waitingSince: number | undefined;
@@ -91,8 +92,12 @@ export class Programmer implements Startable {
   }
 
   #status(status: FeedStatus): void {
-    this.#options.metrics.feedStatus(status);
-    this.#options.log.debug("feed", { status });
+    const { log, metrics } = this.#options;
+    metrics.feedStatus(status);
+    if (status === "stale") log.notice("the change feed is away: traffic goes by the last state");
+    else if (this.#away) log.notice("the change feed is back");
+    this.#away = status === "stale";
+    log.debug("feed", { status });
   }
 
   async #run(): Promise<void> {

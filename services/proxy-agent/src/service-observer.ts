@@ -15,8 +15,8 @@ export class ServiceObserver implements PlaneObserver {
   readonly #log: Logger;
   /** Entry and address → what was last said of it. */
   readonly #said = new Map<string, string>();
-  /** Uids of Services that are known to be served at their cluster IP. */
-  readonly #announced = new Set<EntryKey>();
+  /** Addresses that people were told of: an endpoint that comes and goes is no news. */
+  readonly #announced = new Map<EntryKey, Set<string>>();
 
   constructor(options: { events: EventSink; log: Logger }) {
     this.#events = options.events;
@@ -26,12 +26,14 @@ export class ServiceObserver implements PlaneObserver {
   serving(entry: ServicePortEntry, frontend: Frontend): void {
     this.#said.delete(placeOf(entry, frontend));
     const url = urlOf(entry.protocol, frontend);
-    // One line a Service port: the cluster IP's, or that of an address which only comes later.
-    if (this.#announced.has(entry.key) && frontend.kind !== "LoadBalancer") {
+    const announced = this.#announced.get(entry.key) ?? new Set();
+    this.#announced.set(entry.key, announced);
+    // Every node serves the node ports: that would be as many lines as nodes.
+    if (announced.has(url) || frontend.kind === "NodePort") {
       this.#log.debug("serving", { servicePort: entry.servicePort, at: url });
       return;
     }
-    this.#announced.add(entry.key);
+    announced.add(url);
     this.#log.notice(`service ${entry.service.namespace}/${entry.service.name} at ${url}`, {
       servicePort: entry.servicePort,
       at: url,

@@ -17,7 +17,7 @@ import { UdpListener } from "./udp-listener.ts";
 import type { UdpHost } from "./udp-listener.ts";
 
 /** TCP connections at a time, each with two sockets; more are reset. */
-export const MAX_CONNECTIONS = 32_768;
+export const MAX_CONNECTIONS = 16_384;
 
 /** UDP flows at a time, each with a socket; the longest-standing one of the same address ends for a new one. */
 export const MAX_UDP_FLOWS = 8_192;
