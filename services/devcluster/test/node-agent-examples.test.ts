@@ -48,7 +48,7 @@ function ask(url: string, options: { method?: string; agent?: Agent; localAddres
   });
 }
 
-describe("kubia", () => {
+describe.concurrent("kubia", () => {
   test("says who it is, in which version, on every port, and who asks", async () => {
     const host = await serve("kubia", "luksa/kubia:v2", { port: 8080, env: { EXTRA_PORTS: "8443" } });
     expect((await ask(`http://${host}:8080/`)).text).toBe("You've hit kubia (v2)\n");

@@ -23,7 +23,7 @@ function scratchOf(pod: Pod): string {
 const gone = (name: string): Promise<void> =>
   eventually(() => expect(harness.api.find("pods", "default", name)).toBeUndefined());
 
-describe("probes", () => {
+describe.concurrent("probes", () => {
   test("readiness follows a file, and a pod that falls out comes back", async () => {
     const readinessProbe = { exec: { command: ["test", "-e", "ready"] }, periodSeconds: 1, failureThreshold: 1 };
     harness.run("filed", { containers: [shell("touch ready; exec sleep 600", { readinessProbe })] });
@@ -70,7 +70,7 @@ describe("probes", () => {
   });
 });
 
-describe("deletion", () => {
+describe.concurrent("deletion", () => {
   test("runs the preStop hook before SIGTERM", async () => {
     const lifecycle = {
       preStop: { exec: { command: ["sh", "-c", "echo hook > order; sleep 0.4; echo hooked >> order"] } },
@@ -123,7 +123,7 @@ describe("deletion", () => {
   });
 });
 
-describe("a pod that refers to something missing", () => {
+describe.concurrent("a pod that refers to something missing", () => {
   test("waits for it and then runs", async () => {
     const env = [{ name: "COLOUR", valueFrom: { configMapKeyRef: { name: "paint", key: "colour" } } }];
     harness.run("painter", { restartPolicy: "Never", containers: [shell("echo $COLOUR", { env })] });
@@ -139,7 +139,7 @@ describe("a pod that refers to something missing", () => {
   });
 });
 
-test("a changed image restarts the container with the new one", async () => {
+test.concurrent("a changed image restarts the container with the new one", async () => {
   harness.run("updated", { containers: [{ name: "app", image: "fairlead/sleep" }] });
   await harness.until("updated", (found) => expect(isReady(found)).toBe(true));
   harness.api.modify("pods", "default", "updated", (pod) => {
@@ -153,7 +153,7 @@ test("a changed image restarts the container with the new one", async () => {
   expect(pod.status?.containerStatuses?.[0]?.image).toBe("registry.k8s.io/pause");
 });
 
-describe("logs", () => {
+describe.concurrent("logs", () => {
   test("are refused in a kubelet's words", async () => {
     harness.run("pair", { containers: [shell("exec sleep 600"), { ...shell("exec sleep 600"), name: "other" }] });
     await harness.until("pair", (found) => expect(isReady(found)).toBe(true));

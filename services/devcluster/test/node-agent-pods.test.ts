@@ -34,7 +34,7 @@ describe("nodes", () => {
   });
 });
 
-describe("a pod", () => {
+describe.concurrent("a pod", () => {
   test("of a mapped image serves on its own address and is Running and Ready", async () => {
     harness.run("kubia", {
       containers: [

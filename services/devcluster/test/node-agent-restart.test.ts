@@ -123,6 +123,7 @@ describe("a clean stop", () => {
     // A pod that was done is not run again, and its log is still there.
     expect(harness.pod("done").status?.phase).toBe("Succeeded");
     expect(await harness.log("done")).toBe("finished\n");
+    harness.api.delete("pods", "default", "stubborn", { gracePeriodSeconds: 0 });
   }, 15_000);
 
   test("leaves the nodes NotReady", async () => {
