@@ -11,6 +11,7 @@ import type { DevclusterConfig } from "./config.ts";
 import { createControllers } from "./controllers/index.ts";
 import { createNodeAgents, type NodeAgentStack } from "./node-agent/index.ts";
 import { applyPatch } from "./patch/index.ts";
+import { serverSideApply, trackWrite } from "./patch/server-side-apply.ts";
 import { loadSchemas } from "./schema/index.ts";
 import { ApiServer } from "./server/api-server.ts";
 import { Bootstrap } from "./server/bootstrap.ts";
@@ -87,6 +88,7 @@ export function wireDevcluster(config: DevclusterConfig, { log, clock, random }:
       resources: resourceNames,
       schemas: get(parts.schemas),
       applyPatch,
+      ownership: { serverSideApply, trackWrite },
       toTable,
       podLog: (request) => nodeAgents.podLog(request),
       clock,

@@ -33,12 +33,18 @@ const named = (kind: string, name: string, rest: object = {}): string =>
 const large = (bytes: number): string =>
   named("Pod", "large", { spec: { containers: [{ name: "a", image: "a", args: ["x".repeat(bytes)] }] } });
 
+const served = (
+  "configmaps endpoints events namespaces nodes pods replicationcontrollers secrets serviceaccounts services " +
+  "deployments.apps replicasets.apps leases.coordination.k8s.io endpointslices.discovery.k8s.io " +
+  "ingressclasses.networking.k8s.io ingresses.networking.k8s.io"
+).split(" ");
+
 describe.skipIf(needs("kubectl"))("kubectl", () => {
   let cluster: KubectlFixture;
   const kubectl = (args: string, input?: string): Promise<string> => cluster.kubectl(args, input);
   const refused = async (args: string, input?: string): Promise<string> => {
     const said = await cluster.run(args.split(" "), input);
-    expect(said.code, said.stdout).not.toBe(0);
+    expect(said).not.toMatchObject({ code: 0 });
     return said.stderr;
   };
 
@@ -54,13 +60,7 @@ describe.skipIf(needs("kubectl"))("kubectl", () => {
     expect(await kubectl("version")).toContain("Server Version: v1.32");
     expect(await kubectl("cluster-info")).toContain("is running at");
     const resources = await kubectl("api-resources -o name");
-    expect(resources.trim().split("\n").sort()).toEqual(
-      [
-        ...["configmaps", "endpoints", "events", "namespaces", "nodes", "pods", "replicationcontrollers", "secrets"],
-        ...["serviceaccounts", "services", "deployments.apps", "replicasets.apps", "leases.coordination.k8s.io"],
-        ...["endpointslices.discovery.k8s.io", "ingressclasses.networking.k8s.io", "ingresses.networking.k8s.io"],
-      ].sort(),
-    );
+    expect(resources.trim().split("\n").sort()).toEqual(served.toSorted());
     expect(await kubectl("explain service.spec.ports.nodePort")).toContain("FIELD: nodePort <integer>");
   });
 
@@ -112,6 +112,23 @@ describe.skipIf(needs("kubectl"))("kubectl", () => {
     const stored = await kubectl("get svc web -o yaml");
     expect(await kubectl("replace -f -", stored.replace("app: other", "app: again"))).toBe("service/web replaced\n");
     expect(await refused("replace -f -", stored)).toContain("the object has been modified");
+  });
+
+  test("applies on the server: by its own say, after a client-side apply, and against another's", async () => {
+    const map = (data: object): string => named("ConfigMap", "owned", { data });
+    expect(await kubectl("apply --server-side -f -", map({ a: "1" }))).toContain("configmap/owned serverside-applied");
+    expect(await kubectl("apply --server-side -f -", map({ b: "1" }))).toContain("serverside-applied");
+    expect(await kubectl("get cm owned -o jsonpath={.data}")).toBe('{"b":"1"}');
+    expect(await kubectl(`patch cm owned --type merge -p '{"data":{"b":"2"}}'`)).toContain("patched");
+    expect(await refused("apply --server-side -f -", map({ b: "3" }))).toContain('conflict with "kubectl-patch"');
+    await kubectl("apply --server-side --force-conflicts -f -", map({ b: "3" }));
+    expect(await kubectl("get cm owned -o jsonpath={.data}")).toBe('{"b":"3"}');
+    await kubectl("delete cm owned");
+    await kubectl("apply -f -", map({ a: "1" }));
+    // Only what says the same moves over to server-side apply without --force-conflicts.
+    await kubectl("apply --server-side -f -", map({ a: "1" }));
+    await kubectl("apply --server-side -f -", map({ a: "2" }));
+    expect(await kubectl("get cm owned -o jsonpath={.data}")).toBe('{"a":"2"}');
   });
 
   test("edits with an editor", async () => {

@@ -102,6 +102,12 @@ describe("logs", () => {
   });
 });
 
+test("the older schema is there and empty, as JSON and as protobuf, so that clients leave validation to the server", async () => {
+  expect((await fixture.call("/openapi/v2")).json).toMatchObject({ swagger: "2.0", paths: {} });
+  const headers = { accept: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf" };
+  expect((await fixture.call("/openapi/v2", { headers })).text).toBe("\n\u00032.0");
+});
+
 function resourcesIn(document: object): string[] {
   const { items } = document as { items: { versions: { resources: { resource: string }[] }[] }[] };
   return items.flatMap(({ versions }) =>

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import { RecordingLogger, seededRandom, temporaryDirectory } from "@fairlead/testkit";
 import { applyPatch } from "../src/patch/index.ts";
+import { serverSideApply, trackWrite } from "../src/patch/server-side-apply.ts";
 import { loadSchemas } from "../src/schema/index.ts";
 import { ApiServer } from "../src/server/api-server.ts";
 import type { Certificates } from "../src/server/certificates.ts";
@@ -70,6 +71,7 @@ export async function openServer(options: { podLog?: PodLog } = {}): Promise<Ser
       resources: resourceNames,
       schemas: await loadSchemas(),
       applyPatch,
+      ownership: { serverSideApply, trackWrite },
       toTable,
       podLog: options.podLog ?? noLog,
       clock,

@@ -25,7 +25,7 @@ export function generatedName(prefix: string, random: Random): string {
 
 /** Metadata for an object about to be created: what the server decides is set, what it ignores is dropped. */
 export function newMetadata(given: ObjectMeta, name: string, namespace: string | undefined, now: number): ObjectMeta {
-  const { managedFields: _m, selfLink: _s, resourceVersion: _r, deletionTimestamp: _d, ...kept } = given;
+  const { selfLink: _s, resourceVersion: _r, deletionTimestamp: _d, ...kept } = given;
   const { deletionGracePeriodSeconds: _g, generation: _v, namespace: _n, ...rest } = kept;
   return {
     ...rest,
@@ -38,7 +38,7 @@ export function newMetadata(given: ObjectMeta, name: string, namespace: string |
 
 /** Metadata for an object about to be replaced: what no client may change comes from the stored one. */
 export function keptMetadata(given: ObjectMeta, stored: ObjectMeta): ObjectMeta {
-  const { managedFields: _m, selfLink: _s, ...rest } = given;
+  const { selfLink: _s, ...rest } = given;
   const next: ObjectMeta = { ...rest };
   for (const field of systemFields) {
     if (stored[field] === undefined) delete next[field];

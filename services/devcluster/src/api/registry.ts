@@ -147,7 +147,7 @@ class StoreRegistry implements Registry {
     return this.createWith(resource, object, {}) as ObjectOf<R>;
   }
 
-  createWith(resource: ResourceName, given: KubeObject, { dryRun = false }: WriteOptions): KubeObject {
+  createWith(resource: ResourceName, given: KubeObject, { dryRun = false, owners }: WriteOptions): KubeObject {
     const { strategy } = this.#kind(resource);
     const object = this.#typed(resource, copyJson(given));
     const metadata = object.metadata ?? {};
@@ -162,13 +162,16 @@ class StoreRegistry implements Registry {
     if (namespace !== undefined) this.#requireActive(namespace, about);
     if (this.find(resource, namespace, name)) throw alreadyExists(about);
     object.metadata = newMetadata(metadata, name, namespace, this.#clock.now());
+    if (!owners) delete object.metadata.managedFields;
     strategy.default(object);
+    let final = object;
     const stored = this.#guarded(strategy, object, undefined, () => {
       strategy.prepareCreate?.(object);
       this.#refuse(about, strategy.validateCreate(object));
-      return dryRun ? undefined : this.#commit([{ op: "put", resource, object }], strategy);
+      final = owners?.(undefined, object) ?? object;
+      return dryRun ? undefined : this.#commit([{ op: "put", resource, object: final }], strategy);
     });
-    return stored ?? object;
+    return stored ?? final;
   }
 
   update<R extends ResourceName>(resource: R, object: ObjectOf<R>): ObjectOf<R> {
@@ -320,20 +323,25 @@ class StoreRegistry implements Registry {
     this.#checkVersion(resource, about, given, stored);
     const object = this.#typed(resource, options.status ? withStatus(copyJson(stored), given) : given);
     object.metadata = keptMetadata(object.metadata ?? {}, metadata);
+    const { managedFields } = (options.owners ? given : stored).metadata ?? {};
+    if (managedFields) object.metadata.managedFields = copyJson(managedFields);
+    else delete object.metadata.managedFields;
     if (options.status) return this.#replaceStatus(resource, about, object, stored, options);
     strategy.default(object);
+    let final = object;
     const written = this.#guarded(strategy, object, stored, () => {
       strategy.prepareUpdate?.(object, stored);
       this.#refuse(about, [...strategy.validateUpdate(object, stored), ...lateFinalizers(object, stored)]);
+      final = options.owners?.(stored, object) ?? object;
       if (options.dryRun) return undefined;
       if (isFinished(object)) {
         strategy.rollback?.(object, stored);
         return this.#remove(resource, stored);
       }
-      if (sameJson(object, stored)) return undefined;
-      return this.#commit([{ op: "put", resource, object }], strategy, stored);
+      if (sameJson(final, stored)) return undefined;
+      return this.#commit([{ op: "put", resource, object: final }], strategy, stored);
     });
-    return written ?? (options.dryRun ? object : stored);
+    return written ?? (options.dryRun ? final : stored);
   }
 
   #replaceStatus(
@@ -345,8 +353,9 @@ class StoreRegistry implements Registry {
   ): KubeObject {
     const { strategy } = this.#kind(resource);
     this.#refuse(about, strategy.validateStatus?.(object, stored) ?? []);
-    if (options.dryRun || sameJson(object, stored)) return object;
-    return this.#commit([{ op: "put", resource, object }], strategy, stored);
+    const final = options.owners?.(stored, object) ?? object;
+    if (options.dryRun || sameJson(final, stored)) return final;
+    return this.#commit([{ op: "put", resource, object: final }], strategy, stored);
   }
 
   #checkVersion(resource: ResourceName, about: ObjectReference, given: KubeObject, stored: KubeObject): void {

@@ -9,6 +9,11 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
   /** Changes the status only, as the status subresource does. */
   readonly status?: boolean;
+  /**
+   * Gives what is about to be stored its `metadata.managedFields`, knowing what was stored; `after` is the caller's to change and holds
+   * the client's own ones. Absent: they stay as stored.
+   */
+  readonly owners?: (before: KubeObject | undefined, after: KubeObject) => KubeObject;
 }
 
 /** One page of a list; `continue` is set while there is more. */

@@ -5,6 +5,7 @@ import type { FieldCause } from "../api/errors.ts";
 import type { RequestApi } from "../api/request-api.ts";
 import type { ResourceName } from "../api/resources.ts";
 import type { ResourceNames } from "../api/strategy.ts";
+import type { ServerSideApply, TrackedWrite } from "../patch/server-side-apply.ts";
 
 /** Group, version and kind of an object on the wire. */
 export interface KindName {
@@ -29,6 +30,14 @@ export interface SchemaSource {
 
 /** Applies a patch; throws ApiError. */
 export type PatchFunction = (kind: KindName, contentType: string, patch: unknown, current: object) => object;
+
+/** Who owns which fields of an object. */
+export interface Ownership {
+  /** The object after an apply, its managedFields included; throws ApiError, Conflict among them. */
+  serverSideApply(request: ServerSideApply): object;
+  /** The object with managedFields that know of this write. */
+  trackWrite(write: TrackedWrite): object;
+}
 
 /** Makes a `meta.k8s.io/v1` Table. */
 export type TableFunction = (
@@ -68,6 +77,7 @@ export interface ServerParts {
   /** Loaded by the time the first request is served. */
   readonly schemas: SchemaSource;
   readonly applyPatch: PatchFunction;
+  readonly ownership: Ownership;
   readonly toTable: TableFunction;
   readonly podLog: PodLog;
   readonly clock: Clock;

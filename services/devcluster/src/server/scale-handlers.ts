@@ -3,7 +3,7 @@ import type { KubeObject } from "@fairlead/kube/objects";
 import type { Exchange } from "./exchange.ts";
 import { apiVersionOf, type ServerParts } from "./parts.ts";
 import type { ResourceRoute } from "./route.ts";
-import { readObject, readPatch } from "./write-handlers.ts";
+import { readObject, readPatch, writeOptions } from "./write-handlers.ts";
 
 const scaleKind = { group: "autoscaling", version: "v1", kind: "Scale" };
 
@@ -35,7 +35,7 @@ export function getScale(exchange: Exchange, route: ResourceRoute, parts: Server
 /** Answers PUT and PATCH …/scale. */
 export async function changeScale(exchange: Exchange, route: ResourceRoute, parts: ServerParts): Promise<void> {
   const { names, namespace, name = "" } = route;
-  const options = exchange.writeOptions();
+  const options = writeOptions(exchange, route, parts);
   const change =
     exchange.method === "PUT"
       ? replacement(await readObject(exchange, scaleKind, parts))

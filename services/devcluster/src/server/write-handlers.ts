@@ -1,9 +1,11 @@
 /** POST, PUT, PATCH and DELETE of objects, and of their status. */
 import type { KubeObject } from "@fairlead/kube/objects";
 import type { DeleteOptions } from "../api/cluster-api.ts";
-import { badRequest, methodNotAllowed, unsupportedMediaType } from "../api/errors.ts";
+import { badRequest, methodNotAllowed } from "../api/errors.ts";
 import type { WriteOptions } from "../api/request-api.ts";
+import { applyObject, applyPatchType } from "./apply-handler.ts";
 import type { Exchange } from "./exchange.ts";
+import { ownersOf } from "./field-owners.ts";
 import { bodyEncoding, mediaEntries } from "./media-types.ts";
 import { decodeObject, fieldValidationOf } from "./object-decoder.ts";
 import type { KindName, ServerParts } from "./parts.ts";
@@ -17,7 +19,7 @@ export async function createObject(exchange: Exchange, route: ResourceRoute, par
   const { names, namespace } = route;
   // Every rule about the request as a whole comes before its body is read.
   const presentation = presentationOf(exchange, names, parts);
-  const options = exchange.writeOptions();
+  const options = writeOptions(exchange, route, parts);
   if (names.namespaced && namespace === undefined) throw methodNotAllowed();
   const object = placed(await readObject(exchange, names, parts), route);
   const created = parts.api.createWith(names.resource, object, options);
@@ -28,7 +30,7 @@ export async function createObject(exchange: Exchange, route: ResourceRoute, par
 export async function replaceObject(exchange: Exchange, route: ResourceRoute, parts: ServerParts): Promise<void> {
   const { names } = route;
   const presentation = presentationOf(exchange, names, parts);
-  const options = writeOptions(exchange, route);
+  const options = writeOptions(exchange, route, parts);
   const object = placed(await readObject(exchange, names, parts), route);
   const replaced = parts.api.replaceWith(names.resource, object, options);
   exchange.send(200, presentation.one(replaced), presentation.encoding);
@@ -37,8 +39,9 @@ export async function replaceObject(exchange: Exchange, route: ResourceRoute, pa
 /** Answers PATCH of an object or its status. */
 export async function patchObject(exchange: Exchange, route: ResourceRoute, parts: ServerParts): Promise<void> {
   const { names, namespace, name = "" } = route;
+  if (patchTypeOf(exchange) === applyPatchType) return applyObject(exchange, route, parts);
   const presentation = presentationOf(exchange, names, parts);
-  const options = writeOptions(exchange, route);
+  const options = writeOptions(exchange, route, parts);
   const change = await readPatch(exchange, names, parts);
   const patched = parts.api.patchWith(names.resource, namespace, name, change, options);
   exchange.send(200, presentation.one(patched), presentation.encoding);
@@ -93,10 +96,7 @@ export async function readPatch(
   kind: KindName,
   parts: ServerParts,
 ): Promise<(current: KubeObject) => KubeObject> {
-  const contentType = mediaEntries(exchange.request.headers["content-type"])[0]?.type ?? "";
-  if (contentType === "application/apply-patch+yaml") {
-    throw unsupportedMediaType("server-side apply is not served: use kubectl apply without --server-side");
-  }
+  const contentType = patchTypeOf(exchange);
   const validation = fieldValidationOf(exchange.query.get("fieldValidation"));
   const patch = decodeBody(await readBody(exchange.request), "json");
   return (current) => {
@@ -107,8 +107,14 @@ export async function readPatch(
   };
 }
 
-function writeOptions(exchange: Exchange, { subresource }: ResourceRoute): WriteOptions {
-  return { ...exchange.writeOptions(), status: subresource === "status" };
+/** Dry run, status, and who writes. */
+export function writeOptions(exchange: Exchange, route: ResourceRoute, parts: ServerParts): WriteOptions {
+  const status = route.subresource === "status";
+  return { ...exchange.writeOptions(), status, owners: ownersOf(exchange, route, parts) };
+}
+
+function patchTypeOf(exchange: Exchange): string {
+  return mediaEntries(exchange.request.headers["content-type"])[0]?.type ?? "";
 }
 
 /** Puts an object where the path says; throws BadRequest where it says otherwise itself. */
