@@ -82,25 +82,10 @@ export class Exchange {
     }
     const { status } = error;
     if (status.code === 429 || status.code === 503) this.response.setHeader("retry-after", "1");
-    if (!this.request.complete) {
-      // A body that was not read to its end would be taken for the next request.
-      this.response.setHeader("connection", "close");
-      discard(this.request);
-    }
+    // A body that was not read to its end would be taken for the next request.
+    if (!this.request.complete) this.response.setHeader("connection", "close");
     this.send(status.code, status);
   }
-}
-
-/** Bytes of a refused body that are read and thrown away; a client that sends more is cut off. */
-export const maxDiscardedBytes = 64 * 1024 * 1024;
-
-// A client that is still sending would see its connection break instead of the answer.
-function discard(request: IncomingMessage): void {
-  let bytes = 0;
-  request.on("data", (piece: Buffer) => {
-    bytes += piece.length;
-    if (bytes > maxDiscardedBytes) request.destroy();
-  });
 }
 
 function warningValue(text: string): string {

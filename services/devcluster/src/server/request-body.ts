@@ -12,17 +12,25 @@ export const maxBodyDepth = 128;
 /** YAML aliases that are followed in one body, so that a small one cannot unfold into a huge one. */
 export const maxYamlAliases = 100;
 
-/** The whole body; throws RequestEntityTooLarge, before reading it where its length is announced. */
+/** Bytes of a body that is too large are read and thrown away up to this; a client that sends more is cut off. */
+export const maxDiscardedBytes = 64 * 1024 * 1024;
+
+/**
+ * The whole body; throws RequestEntityTooLarge. A body that is too large is read all the same: a client that is still sending when
+ * the answer comes would see its connection break and not the answer.
+ */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
-  if (Number(request.headers["content-length"] ?? 0) > maxBodyBytes) throw requestTooLarge(maxBodyBytes);
-  const pieces: Buffer[] = [];
+  const announced = Number(request.headers["content-length"] ?? 0);
+  if (announced > maxDiscardedBytes) throw requestTooLarge(maxBodyBytes);
+  let pieces: Buffer[] = [];
   let bytes = 0;
-  // Not destroyed when it is refused in the middle: the answer has yet to be sent on the same connection.
-  for await (const piece of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const piece of request as AsyncIterable<Buffer>) {
     bytes += piece.length;
-    if (bytes > maxBodyBytes) throw requestTooLarge(maxBodyBytes);
-    pieces.push(piece);
+    if (bytes > maxDiscardedBytes) throw requestTooLarge(maxBodyBytes);
+    if (bytes <= maxBodyBytes) pieces.push(piece);
+    else pieces = [];
   }
+  if (bytes > maxBodyBytes) throw requestTooLarge(maxBodyBytes);
   return Buffer.concat(pieces);
 }
 
