@@ -13,7 +13,14 @@ import { rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
-const { HOSTNAME = "unknown", POD_IP = "127.0.0.1", PORT = "8080", EXTRA_PORTS = "", VERSION, FAIL_AFTER } = process.env;
+const {
+  HOSTNAME = "unknown",
+  POD_IP = "127.0.0.1",
+  PORT = "8080",
+  EXTRA_PORTS = "",
+  VERSION,
+  FAIL_AFTER,
+} = process.env;
 const name = VERSION ? `${HOSTNAME} (${VERSION})` : HOSTNAME;
 const lameDuckMs = Number(process.env.LAME_DUCK_MS ?? 1000);
 let leaving = false;

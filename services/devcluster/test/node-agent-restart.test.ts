@@ -36,62 +36,71 @@ function ledgerOf(stateDir: string): ProcessLedger {
   return new ProcessLedger({ directory: join(stateDir, "processes"), clock: systemClock });
 }
 
-function reap(stateDir: string): ReturnType<ProcessLedger["reap"]> {
-  const ledger = ledgerOf(stateDir);
-  ledger.open();
-  return ledger.reap();
+/** The victim, with its pods running; whatever of it is left at the end of the test is ended then. */
+async function launchVictim(stateDir: string): Promise<AsyncDisposable & { kill(): Promise<void> }> {
+  const launched = await launch({
+    command: process.execPath,
+    args: [victim, stateDir, "13"],
+    ready: /victim is ready/,
+  });
+  const kill = async (): Promise<void> => {
+    launched.signal("SIGKILL");
+    await launched.exited;
+  };
+  return {
+    kill,
+    async [Symbol.asyncDispose]() {
+      await kill();
+      const ledger = ledgerOf(stateDir);
+      ledger.open();
+      await ledger.reap();
+    },
+  };
+}
+
+/** Another stack's pod: marked like ours, but not with our state directory. */
+function strangerProcess(): Disposable & { readonly pid: number } {
+  const env = { ...process.env, [STATE_VARIABLE]: "another", [POD_VARIABLE]: "another" };
+  const child = spawn("sleep", ["606"], { env, detached: true, stdio: "ignore" });
+  return { pid: child.pid ?? 0, [Symbol.dispose]: () => void child.kill("SIGKILL") };
 }
 
 describe("a start after kill -9", () => {
   test("ends every process of the earlier run, touches no other, and runs the pods again", async () => {
     await using directory = await temporaryDirectory();
     const stateDir = directory.path;
-    const first = await launch({ command: process.execPath, args: [victim, stateDir, "13"], ready: /victim is ready/ });
+    await using first = await launchVictim(stateDir);
     const groups = new Set(processesOf(stateDir).map((pid) => processEntry(pid)?.group ?? 0));
     // The shell may still be about to start the last of its children.
     await eventually(() => expect(running("sleep 603", groups)).toBe(true));
-    // Another stack's pod: marked like ours, but not with our state directory.
-    const env = { ...process.env, [STATE_VARIABLE]: "another", [POD_VARIABLE]: "another" };
-    const stranger = spawn("sleep", ["606"], { env, detached: true, stdio: "ignore" });
-    try {
-      first.signal("SIGKILL");
-      await first.exited;
-      const left = processesOf(stateDir);
-      expect(left.map(commandOf)).toEqual(expect.arrayContaining(["sleep 601", "sleep 602", "sleep 604", "sleep 605"]));
+    using stranger = strangerProcess();
+    await first.kill();
+    const left = processesOf(stateDir);
+    expect(left.map(commandOf)).toEqual(expect.arrayContaining(["sleep 601", "sleep 602", "sleep 604", "sleep 605"]));
 
-      await using harness = await startHarness({ stateDir, slot: 13 });
-      for (const pid of left) expect(processEntry(pid)?.state ?? "Z").toBe("Z");
-      expect(running("sleep 603", groups)).toBe(false);
-      expect(processEntry(stranger.pid ?? 0)?.state).toBe("S");
+    await using harness = await startHarness({ stateDir, slot: 13 });
+    for (const pid of left) expect(processEntry(pid)?.state ?? "Z").toBe("Z");
+    expect(running("sleep 603", groups)).toBe(false);
+    expect(processEntry(stranger.pid)?.state).toBe("S");
 
-      const again = await harness.until("stubborn", (pod) => expect(isReady(pod)).toBe(true));
-      expect(again.status?.containerStatuses?.[0]).toMatchObject({
-        restartCount: 1,
-        lastState: { terminated: { exitCode: 255, reason: "Unknown" } },
-      });
-      // What may run only once is not started again, and what was being deleted goes.
-      await harness.until("once", (pod) => expect(pod.status?.phase).toBe("Failed"));
-      await eventually(() => expect(harness.api.find("pods", "default", "leaving")).toBeUndefined());
-      harness.api.delete("pods", "default", "stubborn", { gracePeriodSeconds: 0 });
-    } finally {
-      stranger.kill("SIGKILL");
-      await first.stop();
-    }
+    const again = await harness.until("stubborn", (pod) => expect(isReady(pod)).toBe(true));
+    expect(again.status?.containerStatuses?.[0]).toMatchObject({
+      restartCount: 1,
+      lastState: { terminated: { exitCode: 255, reason: "Unknown" } },
+    });
+    // What may run only once is not started again, and what was being deleted goes.
+    await harness.until("once", (pod) => expect(pod.status?.phase).toBe("Failed"));
+    await eventually(() => expect(harness.api.find("pods", "default", "leaving")).toBeUndefined());
+    harness.api.delete("pods", "default", "stubborn", { gracePeriodSeconds: 0 });
   }, 20_000);
 
   test("is refused while the other launcher still runs", async () => {
     await using directory = await temporaryDirectory();
-    const stateDir = directory.path;
-    const first = await launch({ command: process.execPath, args: [victim, stateDir, "13"], ready: /victim is ready/ });
-    try {
-      expect(() => ledgerOf(stateDir).open()).toThrow(expect.objectContaining({ code: "STATE_IN_USE" }));
-      expect(processesOf(stateDir)).not.toEqual([]);
-    } finally {
-      first.signal("SIGKILL");
-      await first.exited;
-      const { killed } = await reap(stateDir);
-      expect(killed).toBeGreaterThan(0);
-    }
+    await using first = await launchVictim(directory.path);
+    expect(() => ledgerOf(directory.path).open()).toThrow(expect.objectContaining({ code: "STATE_IN_USE" }));
+    expect(processesOf(directory.path)).not.toEqual([]);
+    await first.kill();
+    ledgerOf(directory.path).open();
   }, 20_000);
 });
 
