@@ -12,6 +12,8 @@ export interface ControlledCluster extends TestCluster {
   settle(): Promise<void>;
   /** Lets time pass, in steps of a second, settling after each. */
   pass(seconds: number): Promise<void>;
+  /** Stops the controllers and starts new ones, as a restart of the process does. */
+  restart(): Promise<void>;
   pods(selector?: string): Pod[];
   setReady(pod: Pod, ready: boolean): void;
   /** Reasons and messages of the Events about an object, oldest first. */
@@ -69,13 +71,22 @@ export async function controlledCluster({
       await clock.advance(0);
     }
   };
-  const controllers: Startable[] = createControllers({ api, clock, random: seededRandom(3), log });
-  for (const controller of controllers) await controller.start();
-  await settle();
+  let controllers: readonly Startable[] = [];
+  const stop = async (): Promise<void> => {
+    for (const controller of [...controllers].reverse()) await controller.stop();
+  };
+  const restart = async (): Promise<void> => {
+    await stop();
+    controllers = createControllers({ api, clock, random: seededRandom(3), log });
+    for (const controller of controllers) await controller.start();
+    await settle();
+  };
+  await restart();
   return {
     ...cluster,
     log,
     settle,
+    restart,
     setReady,
     async pass(seconds) {
       for (let n = 0; n < seconds; n += 1) {
@@ -89,7 +100,7 @@ export async function controlledCluster({
         .list("events", { fieldSelector: `involvedObject.kind=${kind},involvedObject.name=${name}` })
         .items.map((event) => `${event.reason}: ${event.message}`),
     async [Symbol.asyncDispose]() {
-      for (const controller of controllers.reverse()) await controller.stop();
+      await stop();
       await cluster[Symbol.asyncDispose]();
     },
   };

@@ -217,12 +217,21 @@ describe("Deployment", () => {
     expect(get(cluster).metadata?.annotations?.["deployment.kubernetes.io/revision"]).toBe("1");
   });
 
-  it("does nothing once all is as it should be", async () => {
+  it("does nothing once all is as it should be, not even when the controllers start again", async () => {
     await using cluster = await controlledCluster();
     cluster.api.create("deployments", deployment("web", 3));
     await cluster.settle();
     const before = cluster.api.revision;
     await cluster.pass(1200);
+    await cluster.restart();
+    await cluster.pass(10);
     expect(cluster.api.revision).toBe(before);
+  });
+
+  it("has no deadline where it is set to the largest number", async () => {
+    await using cluster = await controlledCluster({ readyAtOnce: false });
+    cluster.api.create("deployments", deployment("web", 1, { progressDeadlineSeconds: 2_147_483_647 }));
+    await cluster.pass(5);
+    expect(condition(cluster, "Progressing")).toMatchObject({ status: "True" });
   });
 });

@@ -19,6 +19,9 @@ export interface KeySink {
   addAfter(key: string, ms: number): void;
 }
 
+/** Longest time until a key is looked at again: timers of Node hold no more than 24 days, and fire at once past that. */
+export const longestWaitMs = 24 * 60 * 60 * 1000;
+
 export interface QueueControllerOptions extends ControllerContext {
   readonly name: string;
   /** Begins the watches; answers with what ends each. */
@@ -35,23 +38,28 @@ export class QueueController implements Startable {
   readonly name: string;
   readonly #watch: QueueControllerOptions["watch"];
   readonly #queue: WorkQueue<string>;
+  readonly #keys: KeySink;
   #ends: readonly (() => void)[] = [];
 
   constructor({ name, watch, process, clock, random, log }: QueueControllerOptions) {
     this.name = name;
     this.#watch = watch;
     this.#queue = new WorkQueue<string>({
-      process: (key) => process(key, this.#queue),
+      process: (key) => process(key, this.#keys),
       clock,
       random,
       // Processing does not wait for anything, so more at a time would gain nothing.
       concurrency: 1,
       onError: (key, error, attempt) => log.warn(`${name} could not bring an object in order`, { key, attempt, error }),
     });
+    this.#keys = {
+      add: (key) => this.#queue.add(key),
+      addAfter: (key, ms) => this.#queue.addAfter(key, Math.min(ms, longestWaitMs)),
+    };
   }
 
   async start(): Promise<void> {
-    this.#ends = this.#watch(this.#queue);
+    this.#ends = this.#watch(this.#keys);
     this.#queue.start();
   }
 

@@ -109,16 +109,22 @@ function hasMoved(before: DeploymentStatus, now: DeploymentStatus): boolean {
 }
 
 function isLate({ deployment, now }: StatusInput, progress: Condition): boolean {
-  const seconds = deployment.spec?.progressDeadlineSeconds;
+  const seconds = deadlineSeconds(deployment);
   return seconds !== undefined && now >= Date.parse(progress.lastUpdateTime ?? "") + seconds * 1000;
 }
 
 function remaining({ deployment, now }: StatusInput, status: DeploymentStatus): number | undefined {
-  const seconds = deployment.spec?.progressDeadlineSeconds;
+  const seconds = deadlineSeconds(deployment);
   const progress = status.conditions?.find((condition) => condition.type === "Progressing");
   const running = progress?.status === "True" || progress?.reason === "DeploymentResumed";
   if (seconds === undefined || !running || progress.reason === "NewReplicaSetAvailable") return undefined;
   return Math.max(0, Date.parse(progress.lastUpdateTime ?? "") + seconds * 1000 - now);
+}
+
+// The largest number means that there is no deadline.
+function deadlineSeconds(deployment: Deployment): number | undefined {
+  const seconds = deployment.spec?.progressDeadlineSeconds;
+  return seconds === 0x7fff_ffff ? undefined : seconds;
 }
 
 function judgement(type: string, status: string, reason?: string, message?: string): Judgement {

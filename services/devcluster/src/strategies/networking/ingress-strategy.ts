@@ -59,7 +59,7 @@ export class IngressStrategy implements Strategy<Ingress> {
 function checkSpec(spec: IngressSpec, faults: FieldFaults): void {
   const rules = spec.rules ?? [];
   if (rules.length === 0 && !spec.defaultBackend) {
-    faults.invalid("spec", rules, "either `defaultBackend` or `rules` must be specified");
+    faults.invalid("spec", spec.rules, "either `defaultBackend` or `rules` must be specified");
   }
   if (spec.ingressClassName !== undefined) {
     faults.invalidAll("spec.ingressClassName", spec.ingressClassName, dnsSubdomain(spec.ingressClassName));

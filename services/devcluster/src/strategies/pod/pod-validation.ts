@@ -6,6 +6,7 @@ import { FieldFaults } from "../field-faults.ts";
 import { checkAnnotations, checkLabels, checkMetadata } from "../metadata.ts";
 import { dnsLabel, dnsSubdomain } from "../name-formats.ts";
 import { checkContainers } from "./container-validation.ts";
+import { defaultPod } from "./pod-defaults.ts";
 import type { PodSpec } from "./pod-defaults.ts";
 
 const restartPolicies = ["Always", "Never", "OnFailure"];
@@ -71,7 +72,9 @@ export function checkTemplate(template: PodTemplateSpec | undefined, field: stri
 export function podUpdateFaults(pod: Pod, old: Pod): FieldFaults {
   const faults = podFaults(pod);
   const spec = pod.spec ?? { containers: [] };
-  const before = old.spec ?? { containers: [] };
+  // A pod stored by an earlier version may lack a default that exists now: the author did not change that.
+  const before = structuredClone(old.spec ?? { containers: [] });
+  defaultPod({ spec: before });
   if (spec.containers.length !== before.containers.length) {
     faults.forbidden("spec.containers", "pod updates may not add or remove containers");
     return faults;
