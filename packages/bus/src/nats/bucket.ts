@@ -50,6 +50,8 @@ export function bucketNames(bucket: string): BucketNames {
 /** State of the stream behind a bucket. */
 export interface BucketInfo {
   readonly lastSeq: number;
+  /** Messages stored: one for each key, also for deleted ones that are not yet removed, and the writer's record. */
+  readonly messages: number;
   /** When the stream was made: another time, another stream. */
   readonly created: string;
 }
@@ -198,7 +200,7 @@ export class Bucket {
 }
 
 function infoOf(info: StreamInfo): BucketInfo {
-  return { lastSeq: info.state.last_seq, created: info.created };
+  return { lastSeq: info.state.last_seq, messages: info.state.messages, created: info.created };
 }
 
 function isMissing(error: unknown): boolean {

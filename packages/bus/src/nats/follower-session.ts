@@ -33,6 +33,10 @@ const MAX_FAILURES = 5;
 /** Pause after the first failed aligning, in ms; doubles. */
 const FIRST_RETRY_MS = 100;
 
+/** Shortest and longest time between two snapshots because of a digest, in ms: it doubles while they do not help. */
+const FIRST_DIFFERENCE_MS = 1_000;
+const LAST_DIFFERENCE_MS = 60_000;
+
 /** What a session tells its owner. */
 export interface SessionHooks {
   /** The state now is the feed's: read anew (`snapshot`), or found to be it as it was (`resumed`). */
@@ -68,6 +72,8 @@ export class FollowerSession {
   /** What the feed is known to have reached, and by when this follower must have as well. */
   #expected: { seq: number; by: number; how: string } | undefined;
   #aheadAt = -1;
+  #differences = 0;
+  #differsAgainAt = 0;
 
   constructor(options: {
     connection: NatsConnection;
@@ -238,17 +244,26 @@ export class FollowerSession {
       else if (beat.seq > seq) this.#expect(beat.seq, "messages were lost before a heartbeat");
       else if (beat.seq < seq) this.#ahead(seq);
       else if (beat.digest !== digest || beat.keys !== entries.size) {
-        this.#log.error("the state differs from the feed's", { seq, keys: entries.size, expected: beat.keys });
-        this.#distrusted = true;
-        this.#doubt("the digest differs");
+        this.#differs(seq, entries.size, beat.keys);
       } else {
         this.#aheadAt = -1;
+        this.#differences = 0;
       }
       // A doubt just raised fills the buffer again: then the feed was heard, but not this follower's state of it.
       if (!this.#inDoubt()) this.#heard();
     } catch (failure) {
       this.#log.warn("a heartbeat cannot be read", { reason: reasonOf(failure) });
     }
+  }
+
+  /** Where the store itself is not what the writer says, a snapshot does not help: the next one waits longer. */
+  #differs(seq: number, keys: number, expected: number): void {
+    const now = this.#clock.monotonic();
+    if (now < this.#differsAgainAt) return;
+    this.#log.error("the state differs from the feed's", { seq, keys, expected });
+    this.#differsAgainAt = now + Math.min(LAST_DIFFERENCE_MS, FIRST_DIFFERENCE_MS * 2 ** this.#differences++);
+    this.#distrusted = true;
+    this.#doubt("the digest differs");
   }
 
   /** A heartbeat may be a little older than the last change, but two of them with nothing new between show a store that lost its end. */

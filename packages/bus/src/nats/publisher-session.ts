@@ -33,6 +33,9 @@ const PURGES_AT_ONCE = 8;
 /** Failures in a row after which the connection is given up. */
 const MAX_FAILURES = 3;
 
+/** Shortest time between two readings of the store because of the number of its keys, in ms: a server may miscount. */
+const RECOUNT_MS = 60_000;
+
 /** Upper bound of a message's headers, in bytes. */
 const HEADER_BYTES = 512;
 
@@ -58,6 +61,7 @@ export class PublisherSession {
   #aligned = false;
   #beatAt: number;
   #purgedAt: number;
+  #recountAt = 0;
   #tombstones = new Map<FeedKey, number>();
 
   constructor(options: {
@@ -289,9 +293,17 @@ export class PublisherSession {
   async #beat(): Promise<void> {
     const { held, epoch } = this.#role;
     const info = await this.#bucket.info();
-    this.#beatAt = this.#clock.monotonic() + HEARTBEAT_MS;
+    const now = this.#clock.monotonic();
+    this.#beatAt = now + HEARTBEAT_MS;
     if (info?.lastSeq !== held.seq) {
       this.#checked = false;
+      return;
+    }
+    const expected = held.entries.size + this.#tombstones.size + 1;
+    if (info.messages !== expected && now >= this.#recountAt) {
+      this.#log.warn("the store holds another number of keys than was written", { expected, found: info.messages });
+      this.#recountAt = now + RECOUNT_MS;
+      this.#aligned = false;
       return;
     }
     const { seq, digest, entries } = held;
