@@ -22,6 +22,9 @@ export interface KeySink {
 /** Longest time until a key is looked at again: timers of Node hold no more than 24 days, and fire at once past that. */
 export const longestWaitMs = 24 * 60 * 60 * 1000;
 
+/** Time that a controller works in one go before it lets the rest of the process have a turn: requests, traffic, timers. */
+export const turnMs = 5;
+
 export interface QueueControllerOptions extends ControllerContext {
   readonly name: string;
   /** Begins the watches; answers with what ends each. */
@@ -32,7 +35,8 @@ export interface QueueControllerOptions extends ControllerContext {
 
 /**
  * See the module. The API answers at once and from memory, so `process` is synchronous, sees every write made before it, and is never
- * interleaved with that of another controller.
+ * interleaved with that of another controller. Between two keys the rest of the process has its turn every {@link turnMs}, so that a
+ * thousand new pods do not hold up the traffic of those that run.
  */
 export class QueueController implements Startable {
   readonly name: string;
@@ -40,12 +44,19 @@ export class QueueController implements Startable {
   readonly #queue: WorkQueue<string>;
   readonly #keys: KeySink;
   #ends: readonly (() => void)[] = [];
+  #turnBegan = Number.NEGATIVE_INFINITY;
 
   constructor({ name, watch, process, clock, random, log }: QueueControllerOptions) {
     this.name = name;
     this.#watch = watch;
     this.#queue = new WorkQueue<string>({
-      process: (key) => process(key, this.#keys),
+      process: async (key) => {
+        if (clock.monotonic() - this.#turnBegan > turnMs) {
+          await new Promise((resolve) => setImmediate(resolve));
+          this.#turnBegan = clock.monotonic();
+        }
+        process(key, this.#keys);
+      },
       clock,
       random,
       // Processing does not wait for anything, so more at a time would gain nothing.

@@ -15,7 +15,7 @@ import type { Failure } from "./replica-status.ts";
 import { scaleDownOrder } from "./scale-down-order.ts";
 
 /** Pods made or removed for one object in one go; the rest follows when the queue comes round again. */
-export const replicaBurst = 100;
+export const replicaBurst = 20;
 
 type Resource = ReplicaKind["resource"];
 
