@@ -111,6 +111,8 @@ export function wireDevcluster(config: DevclusterConfig, { log, clock, random }:
         serviceCidr: config.serviceCidr,
         podCidr: config.podCidr,
         apiAddress: () => ({ address: apiAddress, port: get(parts.server).port }),
+        clock,
+        log,
       }),
   );
   wiring.bind(parts.nodeAgents, (get) => createNodeAgents({ api: get(parts.api), clock, random, log, config }));

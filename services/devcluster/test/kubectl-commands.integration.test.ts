@@ -175,6 +175,15 @@ describe.skipIf(needs("kubectl"))("kubectl", () => {
     }
   });
 
+  test("finds the Service of the API again after somebody deleted everything", async () => {
+    expect(await kubectl("delete svc,endpointslices,endpoints kubernetes")).toContain('service "kubernetes" deleted');
+    await eventually(async () => {
+      expect(await kubectl("get svc,endpointslices kubernetes --no-headers")).toMatch(
+        /127\.96\.0\.1 [^]*127\.0\.0\.1 /,
+      );
+    });
+  });
+
   test("deletes and waits, deletes by selector and all of a kind, in a namespace that goes with its content", async () => {
     await kubectl("apply -f -", named("Namespace", "brief"));
     for (const name of ["a", "b", "c"]) {

@@ -43,7 +43,7 @@ async function start(...more: string[]): Promise<Devcluster> {
   return cluster;
 }
 
-describe("the composed dev cluster", () => {
+describe("the composed dev cluster", { timeout: 20_000 }, () => {
   test("makes every part", () => {
     const wiring = wireDevcluster(readDevclusterConfig({ argv: flags(), env: {} }), given);
     expect(new Set(wiring.tokens)).toEqual(new Set(Object.values(parts)));
@@ -98,7 +98,7 @@ describe("the composed dev cluster", () => {
   });
 });
 
-describe("the dev cluster as a process", () => {
+describe("the dev cluster as a process", { timeout: 20_000 }, () => {
   test("starts, and stops on SIGTERM with exit code 0", async () => {
     const cluster = await launch({ command: process.execPath, args: [main, ...flags()], ready: /"started"/ });
     expect(existsSync(join(directory.path, "kubeconfig"))).toBe(true);

@@ -96,6 +96,8 @@ describe("objects over HTTP", () => {
     expect((await call(exact)).json).toMatchObject({ code: 410, reason: "Expired" });
     expect((await call(`${maps}?resourceVersion=999999`)).json).toMatchObject({ code: 504, reason: "Timeout" });
     expect((await call(`${maps}?resourceVersion=0`)).code).toBe(200);
+    expect((await call(`${maps}?resourceVersion=1`)).code).toBe(200);
+    expect((await call(`${maps}?resourceVersion=one`)).code).toBe(400);
   });
 
   test("are shown as a table, or their metadata only, where that is asked for", async () => {
@@ -304,7 +306,6 @@ describe("bad input", () => {
     });
     const larger = await call(maps, { method: "POST", body: map("a", { a: "x".repeat(3_200_000) }) });
     expect(larger.json).toMatchObject({ code: 413, reason: "RequestEntityTooLarge" });
-    expect(larger.headers["connection"]).toBe("close");
     expect(fixture.api.list("configmaps").items).toEqual([]);
     expect((await call(maps)).code, "the server goes on").toBe(200);
   });

@@ -26,18 +26,25 @@ interface Said {
 export class EventRecorder {
   readonly #api: ClusterApi;
   readonly #clock: Clock;
+  readonly #onError: (error: unknown) => void;
   readonly #said = new Map<string, Said>();
   #cancelSweep: (() => void) | undefined;
 
-  constructor(options: { api: ClusterApi; clock: Clock }) {
+  constructor(options: { api: ClusterApi; clock: Clock; onError: (error: unknown) => void }) {
+    this.#onError = options.onError;
     this.#api = options.api;
     this.#clock = options.clock;
   }
 
   /** Begins to drop old Events, now and every minute. */
   start(): void {
-    this.sweep();
     this.#cancelSweep = this.#clock.setTimer(sweepIntervalMs, () => this.start());
+    try {
+      this.sweep();
+    } catch (error) {
+      // A disk that is full now may not be in a minute.
+      this.#onError(error);
+    }
   }
 
   stop(): void {

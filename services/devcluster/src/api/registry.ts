@@ -90,7 +90,7 @@ class StoreRegistry implements Registry {
       ]),
     );
     this.#hub = new WatchHub({ onError });
-    this.#recorder = new EventRecorder({ api: this, clock });
+    this.#recorder = new EventRecorder({ api: this, clock, onError });
   }
 
   async start(): Promise<void> {

@@ -1,8 +1,8 @@
 /** The objects that every cluster has from the start, and that clients expect to find. */
-import type { Startable } from "@fairlead/host";
+import type { Logger, Startable } from "@fairlead/host";
 import type { Endpoints, EndpointSlice, Namespace, Service } from "@fairlead/kube/objects";
-import { bigIntToAddress, type Cidr, cidrContains, cidrParts, isLoopback } from "@fairlead/types";
-import { ipAddress } from "@fairlead/types";
+import { bigIntToAddress, cidrContains, cidrParts, ipAddress, isLoopback } from "@fairlead/types";
+import type { Cidr, Clock } from "@fairlead/types";
 import type { ClusterApi } from "../api/cluster-api.ts";
 
 const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -14,16 +14,23 @@ export interface BootstrapOptions {
   readonly podCidr: Cidr;
   /** Where the API listens, known once it does. */
   readonly apiAddress: () => { readonly address: string; readonly port: number };
+  readonly clock: Clock;
+  readonly log: Logger;
 }
+
+/** From a change of the objects to their repair, in ms. */
+const repairDelayMs = 100;
 
 /**
  * Makes, or brings up to date, the four namespaces and the Service `kubernetes` at the first address of its range, with the API
- * server behind it. Where the pod range is not a loopback one, the server's loopback address may not be an endpoint, and the
- * Service has none.
+ * server behind it; whoever deletes or changes the Service or its endpoints later (`kubectl delete all --all`) finds them made anew.
+ * Where the pod range is not a loopback one, the server's loopback address may not be an endpoint, and the Service has none.
  */
 export class Bootstrap implements Startable {
   readonly name = "bootstrap objects";
   readonly #options: BootstrapOptions;
+  readonly #cancels: (() => void)[] = [];
+  #planned: (() => void) | undefined;
 
   constructor(options: BootstrapOptions) {
     this.#options = options;
@@ -35,12 +42,37 @@ export class Bootstrap implements Startable {
       const namespace: Namespace = { metadata: { name } };
       if (!api.find("namespaces", undefined, name)) api.create("namespaces", namespace);
     }
-    this.#ensureService();
-    if (isLoopback(ipAddress(podNetwork(this.#options.podCidr)))) this.#ensureEndpoints();
+    this.#ensure();
+    const own = { namespace: "default", fieldSelector: `metadata.name=${serviceName}` };
+    for (const resource of ["services", "endpointslices", "endpoints"] as const) {
+      const changed = ({ type }: { type: string }): void => {
+        if (type !== "ADDED") this.#plan();
+      };
+      this.#cancels.push(api.watch(resource, own, changed));
+    }
   }
 
+  /** The objects stay. */
   async stop(): Promise<void> {
-    // The objects stay.
+    for (const cancel of this.#cancels.splice(0)) cancel();
+    this.#planned?.();
+  }
+
+  // Not at once: an event comes in the middle of the write that it tells of.
+  #plan(): void {
+    this.#planned ??= this.#options.clock.setTimer(repairDelayMs, () => {
+      this.#planned = undefined;
+      try {
+        this.#ensure();
+      } catch (error) {
+        this.#options.log.warn("the Service kubernetes could not be repaired", { error });
+      }
+    });
+  }
+
+  #ensure(): void {
+    this.#ensureService();
+    if (isLoopback(ipAddress(podNetwork(this.#options.podCidr)))) this.#ensureEndpoints();
   }
 
   #ensureService(): void {

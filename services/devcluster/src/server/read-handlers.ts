@@ -1,6 +1,7 @@
 /** GET of an object and of a list. */
 import type { Selection } from "../api/cluster-api.ts";
 import { badRequest, expired } from "../api/errors.ts";
+import { readRevision } from "../api/registry.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ServerParts } from "./parts.ts";
 import { presentationOf } from "./presentation.ts";
@@ -53,10 +54,7 @@ function checkVersion({ query }: Exchange, { names }: ResourceRoute, { api }: Se
     throw badRequest("specifying resource version is not allowed when using continue");
   }
   if (version === "" || version === "0") return;
-  if (match === "Exact") {
-    if (api.changedSince(names.resource, version)) throw expired(`the resource version ${version} is no longer stored`);
-  } else if (Number(version) > Number(api.revision)) {
-    // Throws the Timeout that tells the client to come back.
-    api.changedSince(names.resource, version);
-  }
+  // An older version is served by what is there now; asking about one that is yet to come throws the Timeout for it.
+  if (match !== "Exact" && readRevision(version) <= Number(api.revision)) return;
+  if (api.changedSince(names.resource, version)) throw expired(`the resource version ${version} is no longer stored`);
 }
