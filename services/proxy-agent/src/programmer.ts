@@ -43,7 +43,9 @@ export class Programmer implements Startable {
   #away = false;
   #programmed = false;
   #intact = true;
+  /** When the oldest change came that no run has taken yet, and when the run began that goes on; monotonic. */
   #waitingSince: number | undefined;
+  #runningSince: number | undefined;
 
   constructor(options: ProgrammerOptions) {
     this.#options = options;
@@ -64,8 +66,9 @@ export class Programmer implements Startable {
 
   /** Why this process should be restarted, or undefined. */
   readonly notLive = (): string | undefined => {
-    if (this.#waitingSince === undefined) return undefined;
-    const waited = this.#options.clock.monotonic() - this.#waitingSince;
+    const since = this.#runningSince ?? this.#waitingSince;
+    if (since === undefined) return undefined;
+    const waited = this.#options.clock.monotonic() - since;
     return waited > STUCK_AFTER_MS ? `a change has waited ${Math.round(waited)} ms` : undefined;
   };
 
@@ -95,8 +98,8 @@ export class Programmer implements Startable {
     const { log, metrics } = this.#options;
     metrics.feedStatus(status);
     if (status === "stale") log.notice("the change feed is away: traffic goes by the last state");
-    else if (this.#away) log.notice("the change feed is back");
-    this.#away = status === "stale";
+    else if (this.#away && status === "live") log.notice("the change feed is back");
+    this.#away = status === "stale" || (this.#away && status !== "live");
     log.debug("feed", { status });
   }
 
@@ -104,16 +107,24 @@ export class Programmer implements Startable {
     if (!this.#seen) return;
     const { plane, state, clock, metrics } = this.#options;
     const began = clock.monotonic();
-    if (!this.#intact) {
-      await plane.cleanup();
-      state.restart();
-      this.#intact = true;
-    }
-    const difference = state.take();
+    this.#runningSince = this.#waitingSince ?? began;
     this.#waitingSince = undefined;
-    await this.#program(difference);
-    this.#programmed = true;
-    metrics.programmed({ ms: clock.monotonic() - began, now: clock.now(), triggers: difference.triggers });
+    try {
+      if (!this.#intact) {
+        await plane.cleanup();
+        state.restart();
+        this.#intact = true;
+      }
+      const difference = state.take();
+      await this.#program(difference);
+      this.#programmed = true;
+      metrics.programmed({ ms: clock.monotonic() - began, now: clock.now(), triggers: difference.triggers });
+    } catch (error) {
+      this.#waitingSince = this.#runningSince;
+      throw error;
+    } finally {
+      this.#runningSince = undefined;
+    }
   }
 
   async #program({ change, healthChecks }: DesiredDifference): Promise<void> {

