@@ -13,7 +13,7 @@ export default defineConfig({
           name: "unit",
           // Generous: suites run beside each other on two cores.
           testTimeout: 20_000,
-          include: ["{packages,services}/*/test/**/*.test.ts", "e2e/test/rules/*.test.ts"],
+          include: ["{packages,services}/*/test/**/*.test.ts", "e2e/test/repo-rules/*.test.ts"],
           exclude: [integration],
         },
       },

@@ -50,7 +50,7 @@ describe("the documents", () => {
     const place = /\/work\/|\/root\/|registry\.npmjs|localhost:48/;
     expect(
       files
-        .filter((file) => /\.(md|json|yaml|ts|mjs)$/.test(file) && !file.startsWith("e2e/test/rules/"))
+        .filter((file) => /\.(md|json|yaml|ts|mjs)$/.test(file) && !file.startsWith("e2e/test/repo-rules/"))
         .filter((file) => place.test(read(file))),
     ).toEqual([]);
   });
