@@ -1,11 +1,14 @@
 /** Reads and writes objects of the Kubernetes API, in their JSON form (./objects.ts). */
-import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
+import { isAlreadyExists, isConflict, isExpired, isNotFound } from "./errors.ts";
 import { resourcePath, resourcePlaces } from "./resources.ts";
 import type { KubeResource, ResourceTypes } from "./resources.ts";
 import type { ApiTransport } from "./transport.ts";
 
 /** Tries of a read-change-write before a conflict is given up on. */
 export const conflictTries = 8;
+
+/** Objects in a page of a list, unless told. */
+export const pageSize = 500;
 
 /** A list and the point in time that it shows. */
 export interface ListResult<T> {
@@ -47,23 +50,32 @@ export class KubeClient {
     }
   }
 
-  /** All objects, in pages of `limit`; an expired page token begins again without pages. */
+  /** All objects, in pages of `limit`. A page that has expired before it was read (410) begins again, once, without pages. */
   async list<R extends KubeResource>(
     resource: R,
     options: { namespace?: string; labelSelector?: string; limit?: number; signal?: AbortSignal } = {},
   ): Promise<ListResult<ResourceTypes[R]>> {
-    const items: ResourceTypes[R][] = [];
+    const { namespace, labelSelector, signal } = options;
+    let items: ResourceTypes[R][] = [];
+    let limit: number | undefined = options.limit ?? pageSize;
     let token: string | undefined;
     for (;;) {
-      const page = await this.transport.request<RawList<ResourceTypes[R]>>({
-        method: "GET",
-        path: resourcePath(resource, { namespace: options.namespace }),
-        query: { labelSelector: options.labelSelector, limit: options.limit ?? 500, continue: token },
-        ...(options.signal ? { signal: options.signal } : {}),
-      });
-      items.push(...(page.items ?? []));
-      token = page.metadata?.continue;
-      if (token === undefined || token === "") return { items, resourceVersion: page.metadata?.resourceVersion ?? "" };
+      try {
+        const page = await this.transport.request<RawList<ResourceTypes[R]>>({
+          method: "GET",
+          path: resourcePath(resource, { namespace }),
+          query: { labelSelector, limit, continue: token },
+          ...(signal ? { signal } : {}),
+        });
+        items = items.concat(page.items ?? []);
+        token = page.metadata?.continue;
+        if (!token) return { items, resourceVersion: page.metadata?.resourceVersion ?? "" };
+      } catch (error) {
+        if (token === undefined || !isExpired(error)) throw error;
+        items = [];
+        limit = undefined;
+        token = undefined;
+      }
     }
   }
 

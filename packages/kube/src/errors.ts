@@ -42,6 +42,14 @@ export function isAlreadyExists(error: unknown): boolean {
   return error instanceof KubeApiError && error.code === "AlreadyExists";
 }
 
+/** Whether a new object was refused because its namespace is on its way out: nothing is to be done about it. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  return (
+    error instanceof KubeApiError &&
+    error.status?.details?.causes?.some(({ reason }) => reason === "NamespaceTerminating") === true
+  );
+}
+
 /** Whether a resourceVersion is too old to go on from: list again. */
 export function isExpired(error: unknown): boolean {
   return error instanceof KubeApiError && (error.httpStatus === 410 || error.code === "Expired");

@@ -14,6 +14,10 @@ export const maxPendingEvents = 256;
 export const maxKnownEvents = 4096;
 /** The same Event about the same object is written at most once in this time, in milliseconds. */
 export const repeatMs = 10_000;
+/** Longest message, in characters: what newer versions of the Event API take. The rest is cut off. */
+export const maxMessageLength = 1024;
+/** Longest name of an object. */
+const maxNameLength = 253;
 
 /** The object that an Event is about. */
 export interface EventSubject {
@@ -39,7 +43,8 @@ interface WarningLog {
 }
 
 interface Known {
-  count: number;
+  /** How often it was said since it was last written. */
+  unwritten: number;
   written: number;
   readonly name: string;
   readonly first: string;
@@ -57,16 +62,17 @@ export class EventRecorder {
   }
 
   /** Queues an Event; returns at once and never throws. */
-  record(about: EventSubject, note: EventNote): void {
+  record(about: EventSubject, given: EventNote): void {
+    const note = { ...given, message: cut(given.message) };
     const key = digest(about, note);
     const now = this.#options.clock.now();
     const known = this.#known.get(key) ?? {
-      count: 0,
+      unwritten: 0,
       written: Number.NEGATIVE_INFINITY,
-      name: `${about.name}.${key.slice(0, 16)}`,
+      name: eventName(about.name, key.slice(0, 16)),
       first: new Date(now).toISOString(),
     };
-    known.count += 1;
+    known.unwritten += 1;
     this.#known.delete(key);
     this.#known.set(key, known);
     if (this.#known.size > maxKnownEvents) this.#known.delete(this.#known.keys().next().value ?? "");
@@ -88,6 +94,7 @@ export class EventRecorder {
   async #write(about: EventSubject, note: EventNote, known: Known, now: number): Promise<void> {
     const { client, component, host, log } = this.#options;
     const target = { namespace: about.namespace, name: known.name };
+    const count = known.unwritten;
     const lastTimestamp = new Date(now).toISOString();
     const event: Event = {
       metadata: target,
@@ -98,14 +105,13 @@ export class EventRecorder {
       reportingInstance: host ?? "",
       firstTimestamp: known.first,
       lastTimestamp,
-      count: known.count,
+      count,
     };
     try {
       await client.apply("events", target, (current) =>
-        current === undefined
-          ? event
-          : { ...current, count: (current.count ?? 1) + 1, lastTimestamp, message: note.message },
+        current === undefined ? event : { ...current, count: (current.count ?? 0) + count, lastTimestamp },
       );
+      known.unwritten -= count;
     } catch (error) {
       // A namespace that is going away takes no Events; nobody is left to read it.
       if (isNotFound(error)) return;
@@ -113,6 +119,15 @@ export class EventRecorder {
       log.warn(`could not write the Event ${note.reason}: ${reason}`, { about: `${about.namespace}/${about.name}` });
     }
   }
+}
+
+function cut(message: string): string {
+  return message.length <= maxMessageLength ? message : `${message.slice(0, maxMessageLength - 1)}…`;
+}
+
+/** A name must end a label with a letter or digit before each dot, also where a long one was cut. */
+function eventName(object: string, suffix: string): string {
+  return `${object.slice(0, maxNameLength - 1 - suffix.length).replace(/[^a-z0-9]+$/, "")}.${suffix}`;
 }
 
 // The name is made from what the Event says, so that a restarted service counts up its own earlier Event.

@@ -1,18 +1,22 @@
 /**
  * A local copy of one resource that follows the API: list, then watch, for as long as it runs. What it promises:
  *
- * 1. `start` begins; `synced` settles after the first complete list was handed over.
+ * 1. `start` begins; `synced` settles after the first complete list was handed over, or when the informer was stopped before.
  * 2. Every difference between two states reaches `onChange` once, in the order of the server, after the copy has changed. A
  *    difference that happened while the watch was away (deletes included) is found by comparing the new list with the copy.
  * 3. A watch that ends goes on from the last resourceVersion (bookmarks keep it fresh); 410 Gone lists anew.
- * 4. Failures are repeated with exponential back-off and jitter, without end; `onError` hears of each.
+ * 4. Failures are repeated with exponential back-off and jitter, without end; `onError` hears of each. What cannot be read (a line
+ *    that is no event) ends in a new list.
+ *
+ * A listener that throws is told of by `onError`; the copy goes on, and that difference is not handed over again.
  */
 import type { Clock, Random } from "@fairlead/types";
 import type { KubeClient } from "./client.ts";
-import { isExpired, KubeApiError } from "./errors.ts";
+import { isExpired, KubeApiError, KubeConnectionError } from "./errors.ts";
 import type { KubeObject, Status } from "./objects.ts";
 import { resourcePath } from "./resources.ts";
 import type { KubeResource, ResourceTypes } from "./resources.ts";
+import { readWatchEvent } from "./watch-event.ts";
 
 /** First wait after a failure, doubled up to the second, each ± 50 %. In milliseconds. */
 export const firstRetryMs = 200;
@@ -21,6 +25,8 @@ export const longestRetryMs = 10_000;
 export const watchSeconds = 300;
 /** A watch that says nothing for this long is dead: servers send a bookmark about every minute. In milliseconds. */
 export const watchIdleMs = 150_000;
+/** A watch that ends earlier without a word is counted as a failure: something on the way does not let it live. In milliseconds. */
+export const shortestWatchMs = 1_000;
 
 /** One difference. */
 export type InformerChange<T> =
@@ -36,6 +42,7 @@ export interface InformerOptions<R extends KubeResource> {
   readonly labelSelector?: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Must not throw; see the module. */
   onChange(change: InformerChange<ResourceTypes[R]>): void;
   onError(error: unknown): void;
 }
@@ -51,13 +58,14 @@ export class Informer<R extends KubeResource> {
   #version = "";
   #loop: Promise<void> | undefined;
   #failures = 0;
+  #expirations = 0;
 
   constructor(options: InformerOptions<R>) {
     this.name = `informer of ${options.resource}`;
     this.#options = options;
   }
 
-  /** Settles after the first list; never rejects. */
+  /** Settles after the first list, or when stopped; never rejects. See {@link isSynced}. */
   get synced(): Promise<void> {
     return this.#synced.promise;
   }
@@ -86,6 +94,7 @@ export class Informer<R extends KubeResource> {
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#loop;
+    this.#synced.resolve();
   }
 
   async #run(): Promise<void> {
@@ -98,10 +107,12 @@ export class Informer<R extends KubeResource> {
         if (signal.aborted) return;
         if (isExpired(error)) {
           this.#version = "";
-          if (this.#failures === 0) continue;
+          this.#expirations += 1;
+          // Falling behind is no fault; to fall behind at once and again is.
+          if (this.#expirations === 1) continue;
         }
-        this.#options.onError(error);
         this.#failures += 1;
+        this.#options.onError(error);
         await this.#backOff();
       }
     }
@@ -129,11 +140,14 @@ export class Informer<R extends KubeResource> {
   }
 
   async #watch(): Promise<void> {
-    const { client, resource, namespace, labelSelector, random } = this.#options;
+    const { client, resource, namespace, labelSelector, clock, random } = this.#options;
+    const path = resourcePath(resource, { namespace });
+    const begun = clock.monotonic();
+    let lines = 0;
     await client.transport.stream(
       {
         method: "GET",
-        path: resourcePath(resource, { namespace }),
+        path,
         query: {
           watch: true,
           allowWatchBookmarks: true,
@@ -143,23 +157,35 @@ export class Informer<R extends KubeResource> {
         },
         signal: this.#abort.signal,
       },
-      { idleMs: watchIdleMs, onLine: (line) => this.#take(line) },
+      {
+        idleMs: watchIdleMs,
+        onLine: (line) => {
+          lines += 1;
+          this.#take(line);
+        },
+      },
     );
+    if (lines === 0 && clock.monotonic() - begun < shortestWatchMs) {
+      throw new KubeConnectionError(`watch of ${resource}`, new Error("it ended at once and without an event"));
+    }
   }
 
   #take(line: string): void {
     if (this.#abort.signal.aborted) return;
-    const event = JSON.parse(line) as { type: string; object: ResourceTypes[R] };
-    if (event.type === "ERROR") {
-      const status = event.object as Status;
-      // After an error event nothing on this watch can be trusted, so an unknown one begins with a list as well.
+    const event = readWatchEvent<ResourceTypes[R]>(line);
+    if (event === undefined || event.type === "ERROR") {
+      // After this nothing on this watch can be trusted, so it begins with a list.
       this.#version = "";
-      throw new KubeApiError(status.code ?? 500, status, `watch of ${this.#options.resource}`);
+      const what = `watch of ${this.#options.resource}`;
+      if (event === undefined) throw new KubeConnectionError(what, new Error("a line is no event"));
+      const status = event.object as Status;
+      throw new KubeApiError(status.code ?? 500, status, what);
     }
     if (event.type === "DELETED") this.#remove(event.object);
     else if (event.type !== "BOOKMARK") this.#put(event.object);
     this.#version = event.object.metadata?.resourceVersion ?? this.#version;
     this.#failures = 0;
+    this.#expirations = 0;
   }
 
   #put(object: ResourceTypes[R]): void {
@@ -169,24 +195,35 @@ export class Informer<R extends KubeResource> {
     this.#objects.set(key, object);
     // Deleted and made again under the same name while nobody looked: two differences, not one.
     if (previous !== undefined && previous.metadata?.uid !== object.metadata?.uid) {
-      this.#options.onChange({ type: "removed", object: previous });
-      this.#options.onChange({ type: "added", object });
-    } else if (previous === undefined) this.#options.onChange({ type: "added", object });
-    else this.#options.onChange({ type: "updated", object, previous });
+      this.#tell({ type: "removed", object: previous });
+      this.#tell({ type: "added", object });
+    } else if (previous === undefined) this.#tell({ type: "added", object });
+    else this.#tell({ type: "updated", object, previous });
   }
 
   #remove(object: ResourceTypes[R]): void {
-    if (this.#objects.delete(keyOf(object))) this.#options.onChange({ type: "removed", object });
+    if (this.#objects.delete(keyOf(object))) this.#tell({ type: "removed", object });
+  }
+
+  #tell(change: InformerChange<ResourceTypes[R]>): void {
+    try {
+      this.#options.onChange(change);
+    } catch (error) {
+      this.#options.onError(error);
+    }
   }
 
   async #backOff(): Promise<void> {
     const { clock, random } = this.#options;
+    const { signal } = this.#abort;
     const base = Math.min(firstRetryMs * 2 ** Math.min(this.#failures - 1, 16), longestRetryMs);
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = clock.setTimer(base * (0.5 + random()), resolve);
-    this.#abort.signal.addEventListener("abort", () => resolve(), { once: true });
+    const wake = (): void => resolve();
+    const cancel = clock.setTimer(base * (0.5 + random()), wake);
+    signal.addEventListener("abort", wake, { once: true });
     await promise;
     cancel();
+    signal.removeEventListener("abort", wake);
   }
 }
 

@@ -1,4 +1,5 @@
 /** The resources that Fairlead's services read and write: their place in the API and their object type. */
+import { InvalidInputError } from "@fairlead/types";
 import type {
   Endpoints,
   EndpointSlice,
@@ -55,7 +56,10 @@ export const resourcePlaces: { readonly [R in KubeResource]: Place } = {
   services: namespaced("v1", "Service"),
 };
 
-/** URL path of a collection, of an object, or of a subresource of it. All namespaces where `namespace` is absent. */
+/**
+ * URL path of a collection, of an object, or of a subresource of it. All namespaces where `namespace` is absent. Throws
+ * InvalidInputError for a name that would lead to another path.
+ */
 export function resourcePath(
   resource: KubeResource,
   target: { readonly namespace?: string | undefined; readonly name?: string; readonly subresource?: string } = {},
@@ -64,10 +68,15 @@ export function resourcePath(
   const root = place.groupVersion.includes("/") ? `/apis/${place.groupVersion}` : `/api/${place.groupVersion}`;
   const parts = [root];
   if (place.namespaced && target.namespace !== undefined) {
-    parts.push("namespaces", encodeURIComponent(target.namespace));
+    parts.push("namespaces", segment(target.namespace, "namespace"));
   }
   parts.push(resource);
-  if (target.name !== undefined) parts.push(encodeURIComponent(target.name));
+  if (target.name !== undefined) parts.push(segment(target.name, "name"));
   if (target.subresource !== undefined) parts.push(target.subresource);
   return parts.join("/");
+}
+
+function segment(text: string, field: string): string {
+  if (text === "" || text === "." || text === "..") throw new InvalidInputError(field, "must be a name");
+  return encodeURIComponent(text);
 }

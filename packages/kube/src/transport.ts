@@ -1,13 +1,13 @@
 /** JSON over HTTPS to an API server: one request, or one stream of lines. Knows nothing of resources. */
-import { request as httpRequest } from "node:http";
+import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
-import { Agent, request as httpsRequest } from "node:https";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { RequestOptions } from "node:https";
 import type { Clock } from "@fairlead/types";
 import { KubeApiError, KubeConnectionError } from "./errors.ts";
 import type { Status } from "./objects.ts";
 
-/** A request gets this long for its whole answer, in milliseconds. */
+/** A request gets this long for its whole answer, a stream for its beginning, in milliseconds. */
 export const requestTimeoutMs = 15_000;
 /** Largest answer that is read, in bytes: a list page of 500 large objects. */
 export const maxAnswerBytes = 128 * 1024 * 1024;
@@ -40,7 +40,7 @@ export interface ApiRequest {
 
 /** A stream of lines, ended by the server, an error or the signal. */
 export interface LineStream {
-  /** Called with each line, never empty. */
+  /** Called with each line, never empty. What it throws ends the stream. */
   onLine(line: string): void;
   /** Nothing was heard for this long: the stream fails. In milliseconds. */
   readonly idleMs: number;
@@ -50,154 +50,165 @@ export interface LineStream {
 export class ApiTransport {
   readonly #endpoint: ApiEndpoint;
   readonly #clock: Clock;
-  readonly #agent = new Agent({ keepAlive: true, keepAliveMsecs: 15_000, maxSockets });
+  readonly #agent = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 15_000, maxSockets });
+  readonly #plainAgent = new HttpAgent({ keepAlive: true, keepAliveMsecs: 15_000, maxSockets });
+  /** Ends one open request each, with the error given. */
+  readonly #open = new Set<(error: Error) => void>();
+  #closed = false;
 
   constructor(options: { endpoint: ApiEndpoint; clock: Clock }) {
     this.#endpoint = options.endpoint;
     this.#clock = options.clock;
   }
 
-  /** The parsed answer; throws KubeApiError or KubeConnectionError. */
+  /** The parsed answer; throws KubeApiError, KubeConnectionError, or the signal's reason. */
   async request<T>(request: ApiRequest): Promise<T> {
-    const what = `${request.method} ${request.path}`;
-    const { response, close } = await this.#open(request, what, requestTimeoutMs);
-    try {
-      const text = await readAll(response, what);
-      const answer = parseJson(text);
-      if ((response.statusCode ?? 0) >= 400) throw new KubeApiError(response.statusCode ?? 0, asStatus(answer), what);
-      if (answer === undefined) throw new KubeConnectionError(what, new Error("the answer is not JSON"));
+    return this.#exchange(request, async (response, what) => {
+      const answer = parseJson(await readAll(response));
+      if (isRefusal(response)) throw new KubeApiError(response.statusCode ?? 0, asStatus(answer), what);
+      if (typeof answer !== "object" || answer === null) throw new Error("the answer is not a JSON object");
       return answer as T;
-    } finally {
-      close();
-    }
+    });
   }
 
-  /** Settles when the server ends the stream; throws KubeApiError, KubeConnectionError, or the signal's reason. */
+  /**
+   * Settles when the server ends the stream; throws KubeApiError, KubeConnectionError, the signal's reason, or what `onLine` throws
+   * of the first two kinds. A rest without a line end is dropped: it was cut off.
+   */
   async stream(request: ApiRequest, stream: LineStream): Promise<void> {
-    const what = `${request.method} ${request.path}`;
-    const { response, close } = await this.#open(request, what, undefined);
-    let cancelIdle = (): void => {};
-    const heard = (): void => {
-      cancelIdle();
-      cancelIdle = this.#clock.setTimer(stream.idleMs, () =>
-        response.destroy(new Error(`nothing was heard for ${stream.idleMs} ms`)),
-      );
-    };
-    try {
-      if ((response.statusCode ?? 0) >= 400) {
-        throw new KubeApiError(response.statusCode ?? 0, asStatus(parseJson(await readAll(response, what))), what);
+    await this.#exchange(request, async (response, what, cancelTimeout) => {
+      if (isRefusal(response)) {
+        throw new KubeApiError(response.statusCode ?? 0, asStatus(parseJson(await readAll(response))), what);
       }
-      heard();
-      await readLines(response, stream, heard, what);
+      cancelTimeout();
+      let cancelIdle = (): void => {};
+      const heard = (): void => {
+        cancelIdle();
+        cancelIdle = this.#clock.setTimer(stream.idleMs, () =>
+          response.destroy(new Error(`nothing was heard for ${stream.idleMs} ms`)),
+        );
+      };
+      try {
+        heard();
+        await readLines(response, stream, heard);
+      } finally {
+        cancelIdle();
+      }
+    });
+  }
+
+  /** Ends every request under way, and all connections. Nothing can be asked afterwards. */
+  close(): void {
+    this.#closed = true;
+    for (const end of this.#open) end(new Error("the client was closed"));
+    this.#agent.destroy();
+    this.#plainAgent.destroy();
+  }
+
+  /** One request and its answer. The time runs for both, until `read` cancels it. */
+  async #exchange<T>(
+    request: ApiRequest,
+    read: (response: IncomingMessage, what: string, cancelTimeout: () => void) => Promise<T>,
+  ): Promise<T> {
+    const what = `${request.method} ${request.path}`;
+    const { signal } = request;
+    signal?.throwIfAborted();
+    if (this.#closed) throw new KubeConnectionError(what, new Error("the client was closed"));
+    const failed = Promise.withResolvers<never>();
+    // It may fail at a time when nobody waits for it.
+    failed.promise.catch(() => {});
+    let call: ClientRequest | undefined;
+    let response: IncomingMessage | undefined;
+    const end = (error: Error): void => {
+      failed.reject(error);
+      (response ?? call)?.destroy(error);
+    };
+    const abort = (): void => end(new Error("aborted"));
+    this.#open.add(end);
+    signal?.addEventListener("abort", abort, { once: true });
+    const cancelTimeout = this.#clock.setTimer(requestTimeoutMs, () =>
+      end(new Error(`no answer in ${requestTimeoutMs} ms`)),
+    );
+    try {
+      const { url, options, body } = await Promise.race([this.#prepare(request), failed.promise]);
+      const answered = Promise.withResolvers<IncomingMessage>();
+      const plain = url.protocol === "http:";
+      call = plain ? httpRequest(url, options) : httpsRequest(url, options);
+      // Stays for as long as the request: one that dies later reports on its answer, and would else end the process.
+      call.on("error", answered.reject);
+      call.once("response", answered.resolve);
+      call.end(body);
+      response = await answered.promise;
+      response.on("error", () => {});
+      return await read(response, what, cancelTimeout);
+    } catch (cause) {
+      signal?.throwIfAborted();
+      throw cause instanceof KubeApiError || cause instanceof KubeConnectionError
+        ? cause
+        : new KubeConnectionError(what, cause);
     } finally {
-      cancelIdle();
-      close();
+      cancelTimeout();
+      this.#open.delete(end);
+      signal?.removeEventListener("abort", abort);
+      if (response === undefined) call?.destroy();
+      else if (!response.complete) response.destroy();
     }
   }
 
-  /** Ends all connections that idle. */
-  close(): void {
-    this.#agent.destroy();
-  }
-
-  async #open(
-    request: ApiRequest,
-    what: string,
-    timeoutMs: number | undefined,
-  ): Promise<{ response: IncomingMessage; close: () => void }> {
-    request.signal?.throwIfAborted();
-    const url = new URL(request.path, this.#endpoint.server);
+  async #prepare(request: ApiRequest): Promise<{ url: URL; options: Credentials; body: Buffer | undefined }> {
+    // A server may stand under a path of its own (https://host/clusters/one).
+    const url = new URL(this.#endpoint.server);
+    url.pathname = url.pathname.replace(/\/+$/, "") + request.path;
     for (const [name, value] of Object.entries(request.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));
     const options: Credentials = { method: request.method, headers: { accept: "application/json" } };
     await this.#endpoint.authorize(options);
-    // An abort that came meanwhile would find nobody listening.
-    request.signal?.throwIfAborted();
-    options.agent ??= this.#agent;
-    options.headers = {
-      ...options.headers,
-      ...(body ? { "content-type": request.contentType ?? "application/json", "content-length": body.length } : {}),
-    };
-    let call: ClientRequest | undefined;
-    let cancelTimer = (): void => {};
-    const abort = (): void => void call?.destroy(new Error("aborted"));
-    try {
-      const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        // Plain HTTP only for a local proxy such as `kubectl proxy`.
-        call =
-          url.protocol === "http:"
-            ? httpRequest(url, { method: request.method, headers: options.headers }, resolve)
-            : httpsRequest(url, options, resolve);
-        call.once("error", reject);
-        request.signal?.addEventListener("abort", abort, { once: true });
-        if (timeoutMs !== undefined) {
-          cancelTimer = this.#clock.setTimer(timeoutMs, () => call?.destroy(new Error(`no answer in ${timeoutMs} ms`)));
-        }
-        call.end(body);
-      });
-      // A request that dies while its answer is read reports on the answer; without a listener it would end the process.
-      call?.on("error", () => {});
-      return {
-        response,
-        close: () => {
-          cancelTimer();
-          request.signal?.removeEventListener("abort", abort);
-          if (!response.complete) response.destroy();
-        },
-      };
-    } catch (cause) {
-      cancelTimer();
-      request.signal?.removeEventListener("abort", abort);
-      request.signal?.throwIfAborted();
-      throw new KubeConnectionError(what, cause);
+    if (url.protocol === "http:") {
+      // Only for a proxy on this machine, such as `kubectl proxy`.
+      options.agent = this.#plainAgent;
+    } else options.agent ??= this.#agent;
+    if (body !== undefined) {
+      options.headers["content-type"] = request.contentType ?? "application/json";
+      options.headers["content-length"] = body.length;
     }
+    return { url, options, body };
   }
 }
 
-async function readAll(response: IncomingMessage, what: string): Promise<string> {
+function isRefusal({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode < 200 || statusCode >= 300;
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
-      chunks.push(chunk);
-    }
-  } catch (cause) {
-    throw new KubeConnectionError(what, cause);
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`);
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
 }
 
-async function readLines(
-  response: IncomingMessage,
-  stream: LineStream,
-  heard: () => void,
-  what: string,
-): Promise<void> {
+async function readLines(response: IncomingMessage, stream: LineStream, heard: () => void): Promise<void> {
   let pending: Buffer[] = [];
   let pendingBytes = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      heard();
-      let start = 0;
-      for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
-        pending.push(chunk.subarray(start, end));
-        const line = Buffer.concat(pending).toString("utf8");
-        pending = [];
-        pendingBytes = 0;
-        start = end + 1;
-        if (line !== "") stream.onLine(line);
-      }
-      pending.push(chunk.subarray(start));
-      pendingBytes += chunk.length - start;
-      if (pendingBytes > maxLineBytes) throw new Error(`a line is longer than ${maxLineBytes} bytes`);
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    heard();
+    let start = 0;
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, start)) {
+      pending.push(chunk.subarray(start, end));
+      const line = Buffer.concat(pending).toString("utf8");
+      pending = [];
+      pendingBytes = 0;
+      start = end + 1;
+      if (line !== "") stream.onLine(line);
     }
-  } catch (cause) {
-    if (cause instanceof KubeApiError) throw cause;
-    throw new KubeConnectionError(what, cause);
+    pending.push(chunk.subarray(start));
+    pendingBytes += chunk.length - start;
+    if (pendingBytes > maxLineBytes) throw new Error(`a line is longer than ${maxLineBytes} bytes`);
   }
 }
 
