@@ -1,6 +1,5 @@
 /** Turns what a plane tells about single addresses into Events and quiet lines for people. */
 import type { Logger } from "@fairlead/host";
-import type { Protocol } from "@fairlead/types";
 import { aboutService } from "./event-sink.ts";
 import type { EventSink } from "./event-sink.ts";
 import type { EntryKey, Frontend, ServicePortEntry } from "./plan/entry.ts";
@@ -8,6 +7,8 @@ import type { PlaneObserver, PlaneProblem } from "./plane.ts";
 
 /** Problems remembered so that each is logged once; beyond, the oldest may be logged again. */
 export const MAX_REMEMBERED_PROBLEMS = 4_096;
+
+const HTTPS_PORT = 443;
 
 /** See the module. */
 export class ServiceObserver implements PlaneObserver {
@@ -25,7 +26,7 @@ export class ServiceObserver implements PlaneObserver {
 
   serving(entry: ServicePortEntry, frontend: Frontend): void {
     this.#said.delete(placeOf(entry, frontend));
-    const url = urlOf(entry.protocol, frontend);
+    const url = urlOf(entry, frontend);
     const announced = this.#announced.get(entry.key) ?? new Set();
     this.#announced.set(entry.key, announced);
     // Every node serves the node ports: that would be as many lines as nodes.
@@ -67,7 +68,9 @@ function placeOf(entry: ServicePortEntry, frontend: Frontend): string {
   return `${entry.key} ${frontend.address} ${frontend.port}`;
 }
 
-function urlOf(protocol: Protocol, { address, port }: Frontend): string {
+/** What a person would try; whether it speaks HTTP nobody has said, but what else would one open by hand? */
+function urlOf({ protocol, portName }: ServicePortEntry, { address, port }: Frontend): string {
   const host = address.includes(":") ? `[${address}]` : address;
-  return protocol === "TCP" ? `http://${host}:${port}` : `${protocol.toLowerCase()}://${host}:${port}`;
+  const scheme = portName === "https" || port === HTTPS_PORT ? "https" : "http";
+  return `${protocol === "TCP" ? scheme : protocol.toLowerCase()}://${host}:${port}`;
 }
