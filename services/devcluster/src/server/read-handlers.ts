@@ -1,7 +1,7 @@
 /** GET of an object and of a list. */
 import type { Selection } from "../api/cluster-api.ts";
 import { badRequest, expired } from "../api/errors.ts";
-import { readRevision } from "../api/registry.ts";
+import { readRevision } from "../api/object-reader.ts";
 import type { Exchange } from "./exchange.ts";
 import type { ServerParts } from "./parts.ts";
 import { presentationOf } from "./presentation.ts";
