@@ -153,7 +153,7 @@ export class Bucket {
     try {
       const ack = await this.#client.publish(this.names.valuePrefix + key, data, {
         ...(headers === undefined ? {} : { headers }),
-        expect: { lastSequence: lastSeq, streamName: this.names.stream },
+        expect: { lastSequence: lastSeq },
         timeout: REQUEST_TIMEOUT_MS,
       });
       return ack.seq;
