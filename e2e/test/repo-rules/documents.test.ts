@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -44,6 +45,11 @@ describe("the documents", () => {
       const title = /^# \d+\. (.+)$/m.exec(read(file))?.[1] ?? "";
       expect(index).toContain(`[${title}](${file.slice("docs/adr/".length)})`);
     }
+  });
+
+  test("the page of limits is what the source says", () => {
+    const { stderr } = spawnSync(process.execPath, ["scripts/limits.ts", "--check"], { cwd: root, encoding: "utf8" });
+    expect(stderr).toBe("");
   });
 
   test("no document names a place on somebody's machine", () => {
