@@ -110,19 +110,13 @@ export class Handover implements Following {
 
   #schedule(): void {
     if (this.#running !== undefined || this.#status === "closed") return;
-    // A microtask later, so that what is published or received in one turn is handed over together.
-    this.#running = Promise.resolve()
-      .then(() => this.#run())
-      .finally(() => {
-        this.#running = undefined;
-        if (this.#snapshotDue || this.#pending.length > 0) this.#schedule();
-      });
+    this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
-    while (this.#status !== "closed") {
-      const batch = this.#next();
-      if (batch === undefined) return;
+    // A microtask later, so that what is published or received in one turn is handed over together.
+    await Promise.resolve();
+    for (let batch = this.#next(); batch !== undefined; batch = this.#next()) {
       try {
         await this.#follower.apply(batch);
         this.#commit(batch);
@@ -131,9 +125,11 @@ export class Handover implements Following {
         await this.#pause(Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#rejections - 1)));
       }
     }
+    this.#running = undefined;
   }
 
   #next(): FeedBatch | undefined {
+    if (this.#status === "closed") return undefined;
     const { state, origin } = this.#source;
     const { epoch, seq } = state;
     const due = this.#snapshotDue;

@@ -240,6 +240,23 @@ describe.skipIf(needs("nats-server"))("followers over NATS", () => {
     expect(follower.told(1)).toEqual([]);
   });
 
+  it("give up a connection that hangs, and are right again when the network is", async () => {
+    await begin();
+    const publisher = await setup.publisher();
+    await publisher.takeOver(stateOf(sampleService("a")));
+    const feed = await setup.feed();
+    const follower = new RecordingFollower();
+    feed.follow(follower);
+    await stage.holds(follower, sampleService("a"));
+    await stage.bus.loseMessages(async () => {
+      await put(publisher, sampleService("a", 2));
+      await stage.status(follower, "stale");
+      expect(follower.batches).toHaveLength(1);
+    });
+    await stage.holds(follower, sampleService("a", 2));
+    await stage.status(follower, "live");
+  });
+
   it("stop at once while the bus is away, and leave no connection behind", async () => {
     await begin();
     await stage.bus.kill();

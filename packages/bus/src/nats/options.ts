@@ -10,8 +10,8 @@ export const DEFAULT_BUCKET = "fairlead";
 /** How long a connection may take to be made, in ms. */
 export const CONNECT_TIMEOUT_MS = 3_000;
 
-/** Pings are sent this often, in ms; two unanswered ones end the connection. */
-const PING_INTERVAL_MS = 2_000;
+/** Pings are sent this often, in ms, and two unanswered ones end the connection: a second net, sessions notice silence sooner. */
+const PING_INTERVAL_MS = 5_000;
 
 /** Where the bus is and who connects. Files are read at every connect, so that renewed credentials are taken up. */
 export interface NatsOptions {

@@ -31,7 +31,7 @@ const MAX_TOMBSTONES = 256;
 const PURGES_AT_ONCE = 8;
 
 /** Failures in a row after which the connection is given up. */
-const MAX_FAILURES = 3;
+const MAX_FAILURES = 2;
 
 /** Shortest time between two readings of the store because of the number of its keys, in ms: a server may miscount. */
 const RECOUNT_MS = 60_000;
@@ -107,9 +107,13 @@ export class PublisherSession {
           this.#role.fence(error);
           continue;
         }
+        // Somebody else's message came between: looking who it was tells what to do.
+        if (error instanceof WrongSequenceError && failures === 0) {
+          failures = 1;
+          continue;
+        }
         if (++failures >= MAX_FAILURES) throw error;
         this.#log.debug("the feed could not be written", { reason: reasonOf(error), failures });
-        if (error instanceof WrongSequenceError) continue;
         await pause(this.#clock, FIRST_RETRY_MS * 2 ** failures * (1 - this.#random() / 2), this.#signal);
       }
     }
