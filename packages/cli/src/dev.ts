@@ -1,81 +1,163 @@
-/** `fairlead dev`: reads the options, runs the stack until a signal, and says what happens. */
-import { mkdirSync } from "node:fs";
+/** `fairlead dev`: reads the options, takes the state folder, runs the stack until its end, and says what happens. */
+import { setImmediate } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { HelpRequested, systemClock } from "@fairlead/host";
+import type { ConfigSources } from "@fairlead/host";
 import { CodedError } from "@fairlead/types";
-import { removeDevFile, writeDevFile } from "./dev-file.ts";
-import type { DevFacts } from "./dev-file.ts";
-import { readDevOptions } from "./dev-options.ts";
-import type { DevOptions } from "./dev-options.ts";
-import { DistributedStack } from "./distributed-stack.ts";
-import { EmbeddedStack } from "./embedded-stack.ts";
-import { jsonReporter, plainReporter, terminalReporter } from "./reporter.ts";
-import type { Reporter } from "./reporter.ts";
+import type { Ending, Reason } from "./ending.ts";
+import { readDevOptions, wantsJson, withoutEffect } from "./options/dev-options.ts";
+import type { DevOptions } from "./options/dev-options.ts";
+import { jsonReporter } from "./report/json-reporter.ts";
+import { Output } from "./report/output.ts";
+import { plainReporter } from "./report/plain-reporter.ts";
+import { self } from "./report/reporter.ts";
+import type { Reporter, ReporterOptions } from "./report/reporter.ts";
+import { terminalReporter } from "./report/terminal-reporter.ts";
+import { reasonOf, stopDeadlineMs, StoppedError } from "./stack/stack.ts";
+import type { Stack } from "./stack/stack.ts";
+import { removeDevFile, writeDevFile } from "./state/dev-file.ts";
+import type { DevFacts } from "./state/dev-file.ts";
+import { endLeftovers, leftoversIn, ownerOf, RunRecord } from "./state/run-record.ts";
+import { takeStateLock } from "./state/state-lock.ts";
 
-/** Runs until SIGINT or SIGTERM; settles to the exit code: 0 after a clean stop, 1 on failure, 2 for bad options. */
-export async function dev(args: readonly string[]): Promise<number> {
+/** Time for the last lines to reach their reader, in milliseconds. */
+const flushMs = 500;
+
+/** Runs until its end; settles to the exit code: 0 after a clean stop, 1 on failure, 2 for options that are refused. */
+export async function dev(sources: ConfigSources, ending: Ending): Promise<number> {
+  ending.useClock(systemClock);
+  const output = new Output({
+    stream: process.stdout,
+    lost: (lines) => `${self}: ${lines} lines are missing here: nobody read the output\n`,
+  });
+  try {
+    return await run(sources, ending, output);
+  } finally {
+    await output.flush(systemClock, flushMs);
+  }
+}
+
+async function run(sources: ConfigSources, ending: Ending, output: Output): Promise<number> {
   let options: DevOptions;
   try {
-    options = readDevOptions({ argv: args, env: process.env });
+    options = readDevOptions(sources);
   } catch (error) {
     if (error instanceof HelpRequested) {
-      process.stdout.write(`${error.message}\n`);
+      output.write(`${error.message}\n`);
       return 0;
     }
     if (!(error instanceof CodedError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    reporterFor(wantsJson(sources) ? "json" : "text", output).failed(
+      `${error.message}\n${self} dev --help lists the options`,
+    );
     return 2;
   }
-  const reporter = chooseReporter(options.log);
-  mkdirSync(options.stateDir, { recursive: true, mode: 0o700 });
-  const stack = options.distributed
-    ? new DistributedStack({ options, reporter })
-    : new EmbeddedStack({ options, reporter });
-  const asked = stopAsked();
-  const started = stack.start();
-  let facts: DevFacts;
+  const reporter = reporterFor(options.log, output);
+  ending.onLateError = (error) => reporter.warning(self, `an error reached nobody: ${reasonOf(error)}`);
+  for (const warning of withoutEffect(options)) reporter.warning(self, warning);
   try {
-    const first = await Promise.race([started, asked]);
-    // Asked to stop while starting: let the start come to its end, so that what it began is known and can be stopped.
-    facts = first === undefined ? await started : first;
+    return await runOn(options, reporter, ending);
   } catch (error) {
-    process.stderr.write(`fairlead: ${error instanceof Error ? error.message : String(error)}\n`);
+    reporter.failed(reasonOf(error));
     return 1;
   }
-  writeDevFile(options.stateDir, facts);
-  reporter.summary(summaryOf(facts, options));
-  reporter.ready();
-  const broken = await Promise.race([asked, stack.broken]);
-  if (typeof broken === "string") process.stderr.write(`fairlead: ${broken}\n`);
+}
+
+/** Runs the stack on its state folder, which is this launcher's alone from beginning to end. */
+async function runOn(options: DevOptions, reporter: Reporter, ending: Ending): Promise<number> {
+  const { stateDir } = options;
+  const lock = takeStateLock(stateDir, () => ownerOf(stateDir));
+  try {
+    removeDevFile(stateDir);
+    await clearLeftovers(stateDir, reporter);
+    const record = new RunRecord({ stateDir });
+    record.open();
+    try {
+      return await runStack(await makeStack(options, reporter, record), options, reporter, ending);
+    } finally {
+      // A stop that was not in time may have left something behind: the next launcher will want to know.
+      if (leftoversIn(stateDir).length === 0) record.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+async function runStack(stack: Stack, options: DevOptions, reporter: Reporter, ending: Ending): Promise<number> {
+  const started = ending.begun ? Promise.reject(new StoppedError()) : stack.start();
+  let failure: unknown;
+  started.catch((error: unknown) => {
+    if (!(error instanceof StoppedError)) failure = error;
+  });
+  const first = await Promise.race([
+    started.then((facts) => ({ facts })),
+    ending.reason.then((reason) => ({ reason })),
+  ]);
+  let reason: Reason;
+  if ("facts" in first) {
+    writeDevFile(options.stateDir, first.facts);
+    reporter.summary(summaryOf(first.facts, options));
+    reporter.ready();
+    reason = await ending.reason;
+  } else {
+    ({ reason } = first);
+  }
+  if (reason.kind === "crashed") reporter.failed(`an error reached nobody: ${traceOf(reason.error)}`);
   reporter.stopping();
   removeDevFile(options.stateDir);
-  await stack.stop();
+  if (!(await stopsInTime(stack))) {
+    reporter.failed("not everything has stopped in time");
+    return 1;
+  }
   reporter.stopped();
-  return typeof broken === "string" ? 1 : 0;
+  // A start that failed by itself, just before it was asked to stop.
+  await setImmediate();
+  if (failure !== undefined) throw failure;
+  return reason.kind === "crashed" ? 1 : 0;
 }
 
-/** Settles at the first SIGINT or SIGTERM; the second ends the process at once. */
-function stopAsked(): Promise<undefined> {
-  return new Promise((resolve) => {
-    let asked = false;
-    const ask = (): void => {
-      if (asked) process.exit(130);
-      asked = true;
-      resolve(undefined);
-    };
-    process.on("SIGINT", ask);
-    process.on("SIGTERM", ask);
-  });
+/** Loads only the way that is wanted: the services are most of the memory of this process. */
+async function makeStack(options: DevOptions, reporter: Reporter, record: RunRecord): Promise<Stack> {
+  if (options.distributed) {
+    const { DistributedStack } = await import("./distributed/distributed-stack.ts");
+    return new DistributedStack({ options, reporter, record });
+  }
+  const { EmbeddedStack } = await import("./stack/embedded-stack.ts");
+  return new EmbeddedStack({ options, reporter });
 }
 
-function chooseReporter(format: DevOptions["log"]): Reporter {
-  const target = {
-    write: (text: string): void => void process.stdout.write(text),
+async function clearLeftovers(stateDir: string, reporter: Reporter): Promise<void> {
+  const leftovers = leftoversIn(stateDir);
+  if (leftovers.length === 0) return;
+  const names = leftovers.map(({ name, pid }) => `${name} (${pid})`).join(", ");
+  reporter.event(self, `waiting for processes of an earlier run to end: ${names}`);
+  const left = await endLeftovers(leftovers, systemClock);
+  if (left.length > 0) reporter.warning(self, `they do not end: ${left.map(({ pid }) => pid).join(", ")}`);
+}
+
+async function stopsInTime(stack: Stack): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  // The stack's own deadline comes first: this is for one that hangs.
+  const cancel = systemClock.setTimer(stopDeadlineMs + 200, () => late.resolve(false));
+  try {
+    return await Promise.race([stack.stop().then(() => true), late.promise]);
+  } finally {
+    cancel();
+  }
+}
+
+function reporterFor(format: DevOptions["log"], output: Output): Reporter {
+  const target: ReporterOptions = {
+    write: (text) => output.write(text),
+    writeError: (text) => void process.stderr.write(text),
     monotonic: () => systemClock.monotonic(),
     now: () => systemClock.now(),
   };
   if (format === "json") return jsonReporter(target);
-  return isatty(1) ? terminalReporter(target, !process.env["NO_COLOR"]) : plainReporter(target);
+  // A terminal that calls itself dumb cannot move its cursor.
+  if (!isatty(1) || process.env["TERM"] === "dumb") return plainReporter(target);
+  const columns = (): number => process.stdout.columns || 80;
+  return terminalReporter({ ...target, columns, colour: !process.env["NO_COLOR"] });
 }
 
 function summaryOf(facts: DevFacts, options: DevOptions): readonly (readonly [string, string])[] {
@@ -86,4 +168,8 @@ function summaryOf(facts: DevFacts, options: DevOptions): readonly (readonly [st
     ["node ports", `30000-32767 on ${facts.nodes.map((node) => node.address).join(", ")}`],
     ["state", options.stateDir],
   ];
+}
+
+function traceOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

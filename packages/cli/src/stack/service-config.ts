@@ -7,9 +7,9 @@ import { readEndpointControllerConfig } from "@fairlead/endpoint-controller/conf
 import type { EndpointControllerConfig } from "@fairlead/endpoint-controller/config";
 import { readProxyAgentConfig } from "@fairlead/proxy-agent/config";
 import type { ProxyAgentConfig } from "@fairlead/proxy-agent/config";
-import type { DevOptions } from "./dev-options.ts";
+import type { DevOptions } from "../options/dev-options.ts";
 
-const repository = fileURLToPath(new URL("../../../", import.meta.url));
+const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** Arguments of a service's `main.ts`, as flags. Secrets go by environment instead: arguments can be read by everybody. */
 export type Flags = readonly string[];

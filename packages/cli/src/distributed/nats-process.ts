@@ -1,0 +1,93 @@
+/** The nats-server of a distributed stack: file storage in the state folder, loopback only, one writer and read-only agents. */
+import { randomBytes } from "node:crypto";
+import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { CodedError } from "@fairlead/types";
+import { apiAddress } from "../options/address-plan.ts";
+
+/** Where Debian puts servers, which an ordinary user's PATH leaves out. */
+const systemFolders = ["/usr/sbin", "/usr/local/sbin"];
+const writer = "endpoint-controller";
+const reader = "proxy-agent";
+/** What the server may store, in bytes: the feed is a few MiB at most. */
+const maxMemoryStore = 16 << 20;
+const maxFileStore = 1 << 30;
+
+/** Thrown when there is no nats-server to run. */
+export class NatsServerMissingError extends CodedError {
+  readonly code = "NATS_SERVER_MISSING";
+
+  constructor() {
+    super(
+      "--distributed needs nats-server on PATH (Debian: apt-get install nats-server), or --nats-url of a running one",
+    );
+    this.name = "NatsServerMissingError";
+  }
+}
+
+/** The path of nats-server; throws {@link NatsServerMissingError}. */
+export function findNatsServer(env: Readonly<Record<string, string | undefined>>): string {
+  const folders = [...(env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== ""), ...systemFolders];
+  const found = folders.map((folder) => join(folder, "nats-server")).find(isExecutable);
+  if (found === undefined) throw new NatsServerMissingError();
+  return found;
+}
+
+/** Name and password of one user of the server. */
+export interface NatsCredentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** A server's configuration on disk, and what its users need. */
+export interface NatsSetup {
+  readonly url: string;
+  readonly port: number;
+  readonly configFile: string;
+  readonly writer: NatsCredentials;
+  readonly reader: NatsCredentials;
+}
+
+/** What a user may do, in the server's own syntax. */
+export interface NatsPermissions {
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+}
+
+/** Writes the configuration (mode 0600: it holds the passwords, made anew each time). */
+export function writeNatsConfig(options: {
+  readonly stateDir: string;
+  readonly port: number;
+  /** What a follower of the feed may do. */
+  readonly readerPermissions: NatsPermissions;
+}): NatsSetup {
+  const { stateDir, port, readerPermissions } = options;
+  const folder = join(stateDir, "nats");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const secret = (): string => randomBytes(24).toString("hex");
+  const setup: NatsSetup = {
+    url: `nats://${apiAddress}:${port}`,
+    port,
+    configFile: join(folder, "nats-server.conf"),
+    writer: { user: writer, password: secret() },
+    reader: { user: reader, password: secret() },
+  };
+  // The server reads JSON: nothing is quoted by hand.
+  const config = {
+    listen: `${apiAddress}:${port}`,
+    server_name: "fairlead-dev",
+    jetstream: { store_dir: join(folder, "store"), max_memory_store: maxMemoryStore, max_file_store: maxFileStore },
+    authorization: { users: [setup.writer, { ...setup.reader, permissions: readerPermissions }] },
+  };
+  writeFileSync(setup.configFile, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+  return setup;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,93 @@
+/** The options of `fairlead dev`: names, defaults, and what does not go together. */
+import { ConfigError, defineOptions, option } from "@fairlead/host";
+import type { ConfigIssue, ConfigSources, OptionValues } from "@fairlead/host";
+import { InvalidInputError } from "@fairlead/types";
+import type { Cidr } from "@fairlead/types";
+import { loopbackRange, planIssues } from "./address-plan.ts";
+
+/** Nodes at most: every one has a proxy agent, with `--distributed` a process. */
+const maxNodes = 16;
+
+const range = (settings: { readonly default: string; readonly describe: string }) =>
+  option.custom<Cidr>({ ...settings, kind: "127.A.B.C/N", read: loopbackRange });
+
+const table = {
+  stateDir: option.path({ default: ".fairlead", describe: "Folder of everything that outlives a stop" }),
+  nodes: option.integer({ default: 2, min: 1, max: maxNodes, describe: `Number of nodes, up to ${maxNodes}` }),
+  serviceCidr: range({ default: "127.96.0.0/16", describe: "Range of cluster IPs" }),
+  podCidr: range({ default: "127.244.0.0/16", describe: "Range of pod addresses, a /24 of it for each node" }),
+  nodeCidr: range({ default: "127.64.0.0/24", describe: "Range of node addresses; node-1 has the first" }),
+  lbPool: range({ default: "127.200.0.0/24", describe: "Range of load balancer addresses" }),
+  dnsPort: option.port({ optional: true, describe: "Port of the cluster's DNS; no effect yet, there is none" }),
+  httpPort: option.port({ optional: true, describe: "Port of the ingress for HTTP; no effect yet, there is none" }),
+  httpsPort: option.port({ optional: true, describe: "Port of the ingress for HTTPS; no effect yet, there is none" }),
+  apiPort: option.port({ default: 6443, describe: "Port of the Kubernetes API on 127.0.0.1; 0 takes a free one" }),
+  plane: option.custom({ kind: "userspace", default: "userspace", describe: "What carries the traffic", read: plane }),
+  distributed: option.boolean({ default: false, describe: "One process a service, over a real nats-server" }),
+  natsUrl: option.custom({
+    kind: "nats://HOST:PORT",
+    optional: true,
+    describe:
+      "With --distributed: use this nats-server instead of one of our own; FAIRLEAD_NATS_USER and the like apply",
+    read: natsUrl,
+  }),
+  images: option.path({ optional: true, describe: "Image table; default: examples/images.yaml of the repository" }),
+  log: option.choice({ values: ["text", "json"], default: "text", describe: "Text for people, JSON for machines" }),
+};
+
+const command = "fairlead dev";
+const options = defineOptions(command, table);
+
+/** The options as read, checked against each other. */
+export type DevOptions = OptionValues<typeof table>;
+
+/** Reads the options; throws ConfigError with everything that is wrong, or HelpRequested. */
+export function readDevOptions(sources: ConfigSources): DevOptions {
+  const read = options.read(sources);
+  const issues: ConfigIssue[] = [...planIssues(planOf(read))];
+  if (read.natsUrl !== undefined && !read.distributed) {
+    issues.push({
+      field: "natsUrl",
+      source: "the options together",
+      reason: "goes with --distributed: a stack in one process needs no bus",
+    });
+  }
+  if (issues.length > 0) throw new ConfigError(command, issues);
+  return read;
+}
+
+/** Says of each option that was given and does nothing in this version that it does nothing. */
+export function withoutEffect({ dnsPort, httpPort, httpsPort }: DevOptions): readonly string[] {
+  const say = (flag: string, part: string): string => `${flag} has no effect yet: this version has no ${part}`;
+  return [
+    ...(dnsPort === undefined ? [] : [say("--dns-port", "DNS")]),
+    ...(httpPort === undefined ? [] : [say("--http-port", "ingress")]),
+    ...(httpsPort === undefined ? [] : [say("--https-port", "ingress")]),
+  ];
+}
+
+/** Whether JSON was asked for, told from the raw sources: for what is wrong with the options themselves. */
+export function wantsJson({ argv, env }: ConfigSources): boolean {
+  const at = argv.lastIndexOf("--log");
+  const flag = argv.findLast((word) => word.startsWith("--log="))?.slice("--log=".length);
+  return (flag ?? (at === -1 ? env["FAIRLEAD_LOG"] : argv[at + 1])) === "json";
+}
+
+function planOf({ nodes, serviceCidr, podCidr, nodeCidr, lbPool }: DevOptions): Parameters<typeof planIssues>[0] {
+  return { nodes, serviceCidr, podCidr, nodeCidr, lbPool };
+}
+
+function plane(text: string): "userspace" {
+  if (text === "userspace") return text;
+  if (text === "nftables" || text === "ipvs") {
+    throw new InvalidInputError("", `${text} is not part of this version yet: userspace is the only plane`);
+  }
+  throw new InvalidInputError("", `must be userspace, not ${JSON.stringify(text)}`);
+}
+
+function natsUrl(text: string): string {
+  if (!text.split(",").every((url) => /^(?:nats|tls):\/\/[^\s/]+$/.test(url))) {
+    throw new InvalidInputError("", "must be nats://HOST:PORT or tls://HOST:PORT, several separated by commas");
+  }
+  return text;
+}

@@ -1,0 +1,120 @@
+/** The whole stack in this process: one memory feed, no bus, unprivileged. */
+import { createMemoryFeed } from "@fairlead/bus";
+import { composeDevcluster } from "@fairlead/devcluster";
+import { composeEndpointController } from "@fairlead/endpoint-controller";
+import { createLogger, systemClock, systemRandom } from "@fairlead/host";
+import type { Logger, Startable } from "@fairlead/host";
+import { composeProxyAgent } from "@fairlead/proxy-agent";
+import { nodePlaces } from "../options/address-plan.ts";
+import type { DevOptions } from "../options/dev-options.ts";
+import { logPath, LogSink } from "../report/log-sink.ts";
+import type { Reporter } from "../report/reporter.ts";
+import type { DevFacts } from "../state/dev-file.ts";
+import { devclusterConfig, endpointControllerConfig, proxyAgentConfig } from "./service-config.ts";
+import { agentName, reasonOf, StoppedError } from "./stack.ts";
+import type { Stack } from "./stack.ts";
+
+/** Port 0: each health server takes a free one. */
+const healthAddress = "127.0.0.1:0";
+
+/** See the module. A part that fails for good crashes this process, and that ends the launcher. */
+export class EmbeddedStack implements Stack {
+  readonly #options: DevOptions;
+  readonly #reporter: Reporter;
+  readonly #sinks: LogSink[] = [];
+  /** What was started, also what is still starting, in groups: those of one group do not need each other. */
+  readonly #started: Startable[][] = [];
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: { options: DevOptions; reporter: Reporter }) {
+    this.#options = options.options;
+    this.#reporter = options.reporter;
+  }
+
+  async start(): Promise<DevFacts> {
+    try {
+      return await this.#startAll();
+    } catch (error) {
+      const stopped = this.#stopping !== undefined;
+      await this.stop();
+      throw stopped ? new StoppedError() : error;
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stopAll();
+    return this.#stopping;
+  }
+
+  async #startAll(): Promise<DevFacts> {
+    const options = this.#options;
+    const given = { clock: systemClock, random: systemRandom };
+    const memory = createMemoryFeed({ clock: systemClock });
+    const devcluster = composeDevcluster(devclusterConfig(options, healthAddress), {
+      ...given,
+      log: this.#log("devcluster"),
+    });
+    await this.#run("devcluster", devcluster, [], () => devcluster.apiUrl);
+    const { kubeconfig } = devcluster;
+    const controller = composeEndpointController(endpointControllerConfig(kubeconfig, healthAddress), {
+      ...given,
+      log: this.#log("endpoint-controller"),
+      publisher: memory.publisher(),
+    });
+    await this.#run("endpoint-controller", controller, []);
+    const metrics: Record<string, string> = {
+      devcluster: `${devcluster.healthUrl}/metrics`,
+      "endpoint-controller": `${controller.healthUrl}/metrics`,
+    };
+    const nodes = nodePlaces(options);
+    const agents: Startable[] = [];
+    for (const node of nodes) {
+      const name = agentName(node.name);
+      const agent = composeProxyAgent(proxyAgentConfig(options, node.name, kubeconfig, healthAddress), {
+        ...given,
+        log: this.#log(name),
+        feed: memory.feed,
+      });
+      await this.#run(name, agent, agents, () => node.address);
+      metrics[`proxy-agent/${node.name}`] = `${agent.healthUrl}/metrics`;
+    }
+    return { kubeconfig, api: devcluster.apiUrl, dns: null, ingress: null, nodes, lbPool: options.lbPool, metrics };
+  }
+
+  async #run(name: string, part: Startable, group: Startable[], where?: () => string): Promise<void> {
+    if (this.#stopping !== undefined) throw new StoppedError();
+    if (!this.#started.includes(group)) this.#started.push(group);
+    group.push(part);
+    const step = this.#reporter.step(name);
+    try {
+      await part.start();
+    } catch (error) {
+      if (this.#stopping === undefined) step.failed(reasonOf(error));
+      else step.abandoned();
+      throw error;
+    }
+    step.done(where?.());
+  }
+
+  async #stopAll(): Promise<void> {
+    for (let group = this.#started.pop(); group; group = this.#started.pop()) {
+      await Promise.all(
+        group.map(async (part) => {
+          try {
+            await part.stop();
+          } catch (error) {
+            this.#reporter.warning(part.name, `did not stop cleanly: ${reasonOf(error)}`);
+          }
+        }),
+      );
+    }
+    for (const sink of this.#sinks) sink.end();
+  }
+
+  #log(service: string): Logger {
+    const path = logPath(this.#options.stateDir, service);
+    const sink = new LogSink({ service, path, reporter: this.#reporter });
+    this.#sinks.push(sink);
+    return createLogger({ service, destination: sink });
+  }
+}
