@@ -7,6 +7,7 @@ import {
   changeMessage,
   isFeedKey,
   readHeartbeat,
+  readLivePut,
   readMessage,
   readWriter,
   recordBody,
@@ -54,6 +55,18 @@ describe("a message of the bucket", () => {
   it("has its place in the feed even where its body cannot be read", () => {
     const read = readMessage({ key: "node.a", seq: 7, data: new Uint8Array([1]), headers: good });
     expect(read).toMatchObject({ kind: "unreadable", epoch: "e1", seq: 7, key: "node.a", at: 1234 });
+  });
+
+  it("may be read from its body alone where it is a put of that key", () => {
+    expect(readLivePut("node.a", data)).toEqual({ kind: "change", seq: 7, epoch: "e1", change: putChange });
+    for (const [key, body] of [
+      ["node.b", data],
+      ["node.a", new Uint8Array()],
+      ["node.a", data.subarray(0, 40)],
+      [WRITER_KEY, data],
+    ] as const) {
+      expect(readLivePut(key, body)).toBeUndefined();
+    }
   });
 
   it("never throws, whatever the bytes", () => {

@@ -8,7 +8,7 @@ import type { Change, Clock, FeedKey, Random } from "@fairlead/types";
 import { type FeedLog, reasonOf } from "../feed-log.ts";
 import type { FeedEntry, FeedState } from "../feed-state.ts";
 import type { Bucket, BucketInfo } from "./bucket.ts";
-import { type FeedMessage, readHeartbeat, readMessage } from "./message.ts";
+import { type FeedMessage, readHeartbeat, readLivePut, readMessage } from "./message.ts";
 import { readStored } from "./stored-reader.ts";
 import { pause, Wake } from "./wake.ts";
 
@@ -229,6 +229,11 @@ export class FollowerSession {
   #onChange(error: Error | null, message: Msg): void {
     if (error || this.#signal.aborted) return;
     const key = message.subject.slice(this.#bucket.names.changePrefix.length);
+    const put = readLivePut(key, message.data);
+    if (put !== undefined) {
+      this.#take(put);
+      return;
+    }
     const seq = Number(message.headers?.get("Nats-Sequence") || Number.NaN);
     // Not repeated by the server, so nothing that was stored.
     if (!Number.isSafeInteger(seq)) return;
