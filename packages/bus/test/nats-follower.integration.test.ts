@@ -5,7 +5,7 @@ import { connect, nkeys } from "@nats-io/transport-node";
 import { eventually, needs } from "@fairlead/testkit";
 import { nodeFeedKey } from "@fairlead/types";
 import { afterEach, describe, expect, it } from "vitest";
-import { bucketNames } from "../src/nats/index.ts";
+import { bucketNames, feedReaderPermissions, feedWriterPermissions } from "../src/nats/index.ts";
 import {
   FeedStage,
   put,
@@ -17,22 +17,6 @@ import {
   stateOf,
 } from "../src/testing.ts";
 import { type NatsSetup, natsSetup } from "./support/nats-setup.ts";
-
-/** What a node may do, and nothing else: the README's list, as is the next. */
-const nodePermissions = `
-  publish: [
-    "$JS.API.STREAM.INFO.KV_fairlead", "$JS.API.STREAM.MSG.GET.KV_fairlead",
-    "$JS.API.CONSUMER.CREATE.KV_fairlead.>", "$JS.API.CONSUMER.DELETE.KV_fairlead.>", "$JS.FC.KV_fairlead.>"
-  ]
-  subscribe: ["_INBOX_node-1.>", "fairlead.change.>", "fairlead.beat"]`;
-
-const writerPermissions = `
-  publish: [
-    "$KV.fairlead.>", "fairlead.beat", "$JS.API.STREAM.INFO.KV_fairlead", "$JS.API.STREAM.CREATE.KV_fairlead",
-    "$JS.API.STREAM.UPDATE.KV_fairlead", "$JS.API.STREAM.PURGE.KV_fairlead", "$JS.API.STREAM.MSG.GET.KV_fairlead",
-    "$JS.API.CONSUMER.CREATE.KV_fairlead.>", "$JS.API.CONSUMER.DELETE.KV_fairlead.>", "$JS.FC.KV_fairlead.>"
-  ]
-  subscribe: ["_INBOX.>"]`;
 
 describe.skipIf(needs("nats-server"))("followers over NATS", () => {
   let setup: NatsSetup;
@@ -46,9 +30,10 @@ describe.skipIf(needs("nats-server"))("followers over NATS", () => {
   afterEach(() => stage.close());
 
   it("need no more than a node's permissions, and those allow no write", async () => {
+    const nodePermissions = feedReaderPermissions({ inboxPrefix: "_INBOX_node-1" });
     await begin(`authorization { users: [
-      { user: "writer", password: "w", permissions: { ${writerPermissions} } }
-      { user: "node-1", password: "n", permissions: { ${nodePermissions} } }
+      { user: "writer", password: "w", permissions: ${JSON.stringify(feedWriterPermissions())} }
+      { user: "node-1", password: "n", permissions: ${JSON.stringify(nodePermissions)} }
     ] }`);
     const credentials = { user: "node-1", password: "n", inboxPrefix: "_INBOX_node-1" };
     const publisher = await setup.publisher({ user: "writer", password: "w", purgeEveryMs: 100 });

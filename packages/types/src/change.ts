@@ -25,7 +25,7 @@ interface ChangeBase {
   readonly v: typeof changeVersion;
   /** Names one life of the feed's store; another epoch means that sequence numbers began anew. */
   readonly epoch: string;
-  /** Place in the feed's order; grows by one from change to change within an epoch. */
+  /** Place in the feed's order; grows from change to change within an epoch. */
   readonly seq: number;
   readonly key: FeedKey;
   /** When the writer published it, in milliseconds since 1970. */

@@ -22,6 +22,12 @@ export {
   type NatsPublisherStats,
 } from "./nats-publisher.ts";
 export { CONNECT_TIMEOUT_MS, DEFAULT_BUCKET, type NatsOptions } from "./options.ts";
+export {
+  feedReaderPermissions,
+  feedWriterPermissions,
+  type NatsPermissions,
+  type PermissionOptions,
+} from "./permissions.ts";
 export { HEARTBEAT_MS } from "./publisher-session.ts";
 export { LAST_RETRY_MS } from "./session-loop.ts";
 export { MAX_STORED_KEYS } from "./stored-reader.ts";
