@@ -16,29 +16,25 @@ import type {
   ResourceTypes,
   Service,
 } from "@fairlead/kube";
-import { WorkQueue } from "@fairlead/reconcile";
-import { nodeFeedKey, serviceFeedKey, sliceFeedKey } from "@fairlead/types";
-import type { Clock, FeedKey, FeedValue, Random } from "@fairlead/types";
+import { feedKindOf, nodeFeedKey, serviceFeedKey, sliceFeedKey } from "@fairlead/types";
+import type { Clock, Random } from "@fairlead/types";
+import { Complaints } from "./complaints.ts";
+import { EndpointsCache } from "./endpoints-cache.ts";
+import { FeedValues } from "./feed-values.ts";
 import { FeedWriter } from "./feed-writer.ts";
-import type { CurrentValue } from "./feed-writer.ts";
 import type { EndpointControllerMetrics } from "./metrics.ts";
-import type { Complaint } from "./normalise/lenient.ts";
-import { normaliseNode } from "./normalise/node.ts";
-import { normaliseService } from "./normalise/service.ts";
-import { normaliseSlice } from "./normalise/slice.ts";
-import { weightOf } from "./normalise/weight.ts";
-import { serviceNameLabel, triggerTimeAnnotation } from "./plan/labels.ts";
-import { endpointIdentity } from "./plan/pod-selection.ts";
+import { serviceNameLabel } from "./plan/labels.ts";
+import { podChange } from "./pod-change.ts";
 import { NamespaceIndex } from "./pod-index.ts";
 import { ServiceReconciler } from "./service-reconciler.ts";
 import { SliceCache } from "./slice-cache.ts";
+import { SyncQueue } from "./sync-queue.ts";
 import { TriggerTracker } from "./trigger-tracker.ts";
 
-/** Services synced at the same time; each sync waits for the API, so this bounds open requests. */
-export const syncConcurrency = 8;
-/** Waits between tries of a Service that could not be synced, in milliseconds. It is never given up. */
-export const firstSyncRetryMs = 50;
-export const longestSyncRetryMs = 30_000;
+/** Everything is compared anew this often, whether or not something is known to have changed. In milliseconds. */
+export const resyncMs = 600_000;
+/** Stopping waits this long for writes under way before it cuts them off, in milliseconds. */
+export const stopPatienceMs = 2_000;
 
 /** What the controller works with. */
 export interface ControllerOptions {
@@ -58,17 +54,19 @@ export class EndpointController implements Startable {
   readonly #options: ControllerOptions;
   readonly #index = new NamespaceIndex();
   readonly #slices = new SliceCache();
-  readonly #informers: {
-    readonly services: Informer<"services">;
-    readonly pods: Informer<"pods">;
-    readonly nodes: Informer<"nodes">;
-    readonly endpointslices: Informer<"endpointslices">;
-    readonly endpoints: Informer<"endpoints">;
-  };
-  readonly #queue: WorkQueue<string>;
+  readonly #written = new EndpointsCache();
+  readonly #complaints: Complaints;
+  readonly #values: FeedValues;
+  readonly #services: Informer<"services">;
+  readonly #pods: Informer<"pods">;
+  readonly #nodes: Informer<"nodes">;
+  readonly #endpointSlices: Informer<"endpointslices">;
+  readonly #endpoints: Informer<"endpoints">;
+  readonly #queue: SyncQueue;
   readonly #reconciler: ServiceReconciler;
   readonly #writer: FeedWriter;
   readonly #events: EventRecorder;
+  #cancelResync = (): void => {};
   #failure: string | undefined;
   #opened = false;
   #opening: Promise<void> | undefined;
@@ -78,62 +76,83 @@ export class EndpointController implements Startable {
     this.#options = options;
     const { client, publisher, metrics, log, clock, random } = options;
     this.#events = new EventRecorder({ client, component: "endpoint-controller", clock, log });
-    this.#informers = {
-      services: this.#informer("services", (change) => this.#onService(change)),
-      pods: this.#informer("pods", (change) => this.#onPod(change)),
-      nodes: this.#informer("nodes", (change) => this.#onNode(change)),
-      endpointslices: this.#informer("endpointslices", (change) => this.#onSlice(change)),
-      endpoints: this.#informer("endpoints", (change) => this.#onEndpoints(change)),
-    };
+    this.#complaints = new Complaints({
+      tell: (kind, about, note) => {
+        metrics.rejected.inc({ kind });
+        this.#events.record(about, note);
+      },
+    });
+    this.#services = this.#informer("services", (change) => this.#onService(change));
+    this.#pods = this.#informer("pods", (change) => this.#onPod(change));
+    this.#nodes = this.#informer("nodes", (change) => this.#onNode(change));
+    this.#endpointSlices = this.#informer("endpointslices", (change) => this.#onSlice(change));
+    this.#endpoints = this.#informer("endpoints", (change) => this.#onEndpoints(change));
+    this.#values = new FeedValues({
+      services: this.#services,
+      slices: this.#endpointSlices,
+      nodes: this.#nodes,
+      index: this.#index,
+      complaints: this.#complaints,
+    });
     this.#reconciler = new ServiceReconciler({
       client,
       index: this.#index,
       slices: this.#slices,
+      written: this.#written,
       triggers: new TriggerTracker(),
       metrics,
-      node: (name) => this.#informers.nodes.get(undefined, name),
-      endpoints: (namespace, name) => this.#informers.endpoints.get(namespace, name),
+      node: (name) => this.#nodes.get(undefined, name),
+      endpoints: (namespace, name) => this.#endpoints.get(namespace, name),
       recordEvent: (about, note) => this.#events.record(about, note),
     });
-    this.#queue = new WorkQueue({
-      process: (key) => this.#sync(key),
+    this.#queue = new SyncQueue({
+      sync: async (namespace, name) => {
+        const writes = await this.#reconciler.reconcile(namespace, name);
+        return { writes, exists: this.#index.service(namespace, name) !== undefined };
+      },
+      metrics,
+      log,
       clock,
       random,
-      concurrency: syncConcurrency,
-      baseDelayMs: firstSyncRetryMs,
-      maxDelayMs: longestSyncRetryMs,
-      onError: (key, error, attempt) => this.#onSyncError(key, error, attempt),
     });
     this.#writer = new FeedWriter({
       publisher,
       clock,
       metrics,
-      current: (key) => this.#current(key),
-      onRefused: (key, reason) => log.error("an object is too large for the feed and is left out", { key, reason }),
+      current: (key) => this.#values.current(key),
+      onRefused: (key, reason) => {
+        metrics.refused.inc({ kind: feedKindOf(key) });
+        log.error("an object is too large for the feed and is left out", { key, reason });
+      },
       onFailure: (error) => this.#fail(error),
     });
   }
 
   /** Settles once informers run; being ready takes their first lists and a bus that answers, see {@link whyNotReady}. */
   async start(): Promise<void> {
-    const informers = Object.values(this.#informers);
+    const informers = this.#informers();
     await Promise.all(informers.map((informer) => informer.start()));
     this.#opening = this.#open(informers.map((informer) => informer.synced));
   }
 
+  /** Writes under way may end, for {@link stopPatienceMs}; what is left undone the next start finds. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#cancelResync();
+    const { client, clock } = this.#options;
+    const cancel = clock.setTimer(stopPatienceMs, () => client.transport.close());
     await this.#queue.stop();
-    await Promise.all(Object.values(this.#informers).map((informer) => informer.stop()));
+    cancel();
+    await Promise.all(this.#informers().map((informer) => informer.stop()));
     await this.#writer.close();
     await this.#opening;
-    this.#options.client.transport.close();
+    client.transport.close();
   }
 
   /** Why the service is not ready, or `undefined`. */
   whyNotReady(): string | undefined {
     if (this.#failure !== undefined) return this.#failure;
-    const waiting = Object.values(this.#informers).filter((informer) => !informer.isSynced);
+    const waiting = this.#informers().filter((informer) => !informer.isSynced);
     if (waiting.length > 0) return `waiting for the first list: ${waiting.map(({ name }) => name).join(", ")}`;
     return this.#opened ? undefined : "waiting for the bus";
   }
@@ -147,8 +166,9 @@ export class EndpointController implements Startable {
     await Promise.all(synced);
     if (this.#stopped) return;
     if (this.#options.mode === "full") this.#queue.start();
+    this.#planResync();
     try {
-      await this.#writer.open(this.#feedKeys());
+      await this.#writer.open(this.#values.keys());
       this.#opened = true;
     } catch (error) {
       if (!this.#stopped) this.#fail(error);
@@ -160,6 +180,20 @@ export class EndpointController implements Startable {
     this.#failure = error instanceof Error ? error.message : String(error);
     this.#options.log.error("publishing has ended; this endpoint-controller writes nothing more", { error });
     void this.#queue.stop();
+  }
+
+  #planResync(): void {
+    this.#cancelResync = this.#options.clock.setTimer(resyncMs, () => {
+      this.#enqueueAll();
+      for (const key of this.#values.keys()) this.#writer.touch(key);
+      this.#planResync();
+    });
+  }
+
+  /** Those that this mode needs: what only the reconciler reads is not followed where it does not run. */
+  #informers(): readonly Informer<KubeResource>[] {
+    const all = [this.#services, this.#pods, this.#nodes, this.#endpointSlices];
+    return this.#options.mode === "full" ? [...all, this.#endpoints] : all;
   }
 
   #informer<R extends KubeResource>(
@@ -180,148 +214,78 @@ export class EndpointController implements Startable {
     });
   }
 
-  #onService(change: InformerChange<Service>): void {
-    const { namespace = "", name = "" } = change.object.metadata ?? {};
-    if (change.type === "removed") this.#index.removeService(change.object);
-    else this.#index.putService(change.object);
+  #onService({ type, object }: InformerChange<Service>): void {
+    const { namespace = "", name = "" } = object.metadata ?? {};
+    if (type === "removed") {
+      this.#index.removeService(object);
+      this.#complaints.forget("Service", object);
+    } else this.#index.putService(object);
     this.#enqueue(namespace, name);
     this.#writer.touch(serviceFeedKey(namespace, name));
   }
 
   #onPod(change: InformerChange<Pod>): void {
     const { object } = change;
-    const { namespace = "", name = "", labels } = object.metadata ?? {};
-    const before = change.type === "updated" ? change.previous : undefined;
-    if (change.type === "removed") this.#index.removePod(object);
-    else this.#index.putPod(object);
-    if (before?.metadata?.annotations !== object.metadata?.annotations) this.#touchSlicesOfPod(object);
-    const was = before?.metadata?.labels;
-    const relabelled = before !== undefined && JSON.stringify(was) !== JSON.stringify(labels);
-    const sameEndpoint = before !== undefined && endpointIdentity(before) === endpointIdentity(object);
-    if (sameEndpoint && !relabelled) return;
+    const { namespace = "", labels } = object.metadata ?? {};
+    if (change.type === "removed") {
+      this.#index.removePod(object);
+      this.#complaints.forget("Pod", object);
+    } else this.#index.putPod(object);
+    const { endpoint, formerLabels, leaves, weight } = podChange(change);
+    if (weight) this.#touchSlicesOfPod(object);
+    if (!endpoint && formerLabels === undefined) return;
     const now = this.#index.servicesOf(namespace, labels);
-    const then = relabelled ? this.#index.servicesOf(namespace, was) : [];
+    const then = formerLabels === undefined ? now : this.#index.servicesOf(namespace, formerLabels);
     for (const service of new Set([...now, ...then])) {
-      // Only new labels: a Service that selects the pod before and after sees no difference.
-      if (sameEndpoint && now.includes(service) && then.includes(service)) continue;
-      this.#enqueue(namespace, service);
+      const [selected, wasSelected] = [now.includes(service), then.includes(service)];
+      // Only other labels: a Service that selects the pod before and after sees no difference.
+      if (!endpoint && selected && wasSelected) continue;
+      if (leaves || !selected) this.#enqueue(namespace, service);
+      else if (this.#options.mode === "full") this.#queue.soon(namespace, service);
     }
-    this.#options.log.debug("pod changed", { namespace, pod: name, services: now.length });
   }
 
   #onNode(change: InformerChange<Node>): void {
-    const { name = "" } = change.object.metadata ?? {};
-    this.#writer.touch(nodeFeedKey(name));
-    const zone = (node: Node | undefined): string | undefined =>
-      node?.metadata?.labels?.["topology.kubernetes.io/zone"];
-    if (change.type === "updated" && zone(change.previous) === zone(change.object)) return;
-    for (const { metadata } of this.#index.services()) this.#enqueue(metadata?.namespace ?? "", metadata?.name ?? "");
+    const { object } = change;
+    if (change.type === "removed") this.#complaints.forget("Node", object);
+    this.#writer.touch(nodeFeedKey(object.metadata?.name ?? ""));
+    const zone = (node: Node): string | undefined => node.metadata?.labels?.["topology.kubernetes.io/zone"];
+    if (change.type === "updated" && zone(change.previous) === zone(object)) return;
+    this.#enqueueAll();
   }
 
   #onSlice(change: InformerChange<EndpointSlice>): void {
     const { object } = change;
-    const { namespace = "", name = "", labels } = object.metadata ?? {};
+    const { namespace = "", name = "" } = object.metadata ?? {};
     this.#writer.touch(sliceFeedKey(namespace, name));
-    const service = labels?.[serviceNameLabel];
-    if (change.type === "removed") this.#slices.remove(object);
+    if (change.type === "removed") {
+      this.#slices.remove(object);
+      this.#complaints.forget("EndpointSlice", object);
+    }
     // The echo of our own write is no news.
     else if (!this.#slices.put(object)) return;
-    if (service !== undefined) this.#enqueue(namespace, service);
+    // One that was given to another Service leaves a gap in the first.
+    const owners = [object, ...(change.type === "updated" ? [change.previous] : [])].map(
+      ({ metadata }) => metadata?.labels?.[serviceNameLabel],
+    );
+    for (const service of new Set(owners)) if (service !== undefined) this.#enqueue(namespace, service);
   }
 
-  #onEndpoints({ object }: InformerChange<Endpoints>): void {
-    this.#enqueue(object.metadata?.namespace ?? "", object.metadata?.name ?? "");
+  #onEndpoints({ type, object }: InformerChange<Endpoints>): void {
+    const { namespace = "", name = "" } = object.metadata ?? {};
+    const key = `${namespace}/${name}`;
+    if (type === "removed") this.#written.forget(key);
+    // The echo of our own write is no news.
+    else if (this.#written.isEcho(key, object)) return;
+    this.#enqueue(namespace, name);
+  }
+
+  #enqueueAll(): void {
+    for (const { metadata } of this.#index.services()) this.#enqueue(metadata?.namespace ?? "", metadata?.name ?? "");
   }
 
   #enqueue(namespace: string, service: string): void {
-    if (this.#options.mode === "full") this.#queue.add(`${namespace}/${service}`);
-  }
-
-  async #sync(key: string): Promise<void> {
-    const slash = key.indexOf("/");
-    try {
-      await this.#reconciler.reconcile(key.slice(0, slash), key.slice(slash + 1));
-      this.#options.metrics.syncs.inc({ result: "success" });
-    } finally {
-      this.#options.metrics.queued.set(this.#queue.size);
-    }
-  }
-
-  #onSyncError(key: string, error: unknown, attempt: number): void {
-    this.#options.metrics.syncs.inc({ result: "error" });
-    // The first try may lose a race with another writer, which the next one settles.
-    const level = attempt > 2 ? "warn" : "debug";
-    this.#options.log[level]("a Service could not be synced and is tried again", { service: key, attempt, error });
-  }
-
-  *#feedKeys(): IterableIterator<FeedKey> {
-    const { services, endpointslices, nodes } = this.#informers;
-    for (const { metadata } of services.list()) yield serviceFeedKey(metadata?.namespace ?? "", metadata?.name ?? "");
-    for (const { metadata } of endpointslices.list())
-      yield sliceFeedKey(metadata?.namespace ?? "", metadata?.name ?? "");
-    for (const { metadata } of nodes.list()) yield nodeFeedKey(metadata?.name ?? "");
-  }
-
-  #current(key: FeedKey): CurrentValue | undefined {
-    const [kind = "", first = "", ...rest] = key.split(".");
-    const { services, endpointslices, nodes } = this.#informers;
-    if (kind === "node") {
-      const node = nodes.get(undefined, [first, ...rest].join("."));
-      return node && this.#value("Node", node, (complain) => ({ kind: "node", node: normaliseNode(node, complain) }));
-    }
-    const name = rest.join(".");
-    if (kind === "service") {
-      const service = services.get(first, name);
-      return (
-        service &&
-        this.#value("Service", service, (complain) => ({
-          kind: "service",
-          service: normaliseService(service, complain),
-        }))
-      );
-    }
-    const slice = endpointslices.get(first, name);
-    if (slice === undefined) return undefined;
-    const trigger = Date.parse(slice.metadata?.annotations?.[triggerTimeAnnotation] ?? "");
-    const current = this.#value("EndpointSlice", slice, (complain) => {
-      const normalised = normaliseSlice(slice, (target) => this.#weight(target.namespace || first, target), complain);
-      return normalised && { kind: "slice", slice: normalised };
-    });
-    return current && (Number.isNaN(trigger) ? current : { ...current, trigger });
-  }
-
-  /** The value, with every complaint about the object as an Event on it. An object that cannot be read at all is left out. */
-  #value(
-    kind: string,
-    object: Service | EndpointSlice | Node,
-    make: (complain: Complaint) => FeedValue | undefined,
-  ): CurrentValue | undefined {
-    const complain = this.#complain(kind, object);
-    try {
-      const value = make(complain);
-      return value && { value };
-    } catch (error) {
-      complain("", error instanceof Error ? error.message : String(error));
-      return undefined;
-    }
-  }
-
-  #weight(namespace: string, target: { readonly kind: string; readonly name: string }): number {
-    if (target.kind !== "Pod") return 1;
-    const pod = this.#index.pod(namespace, target.name);
-    return pod === undefined ? 1 : weightOf(pod, this.#complain("Pod", pod));
-  }
-
-  #complain(kind: string, object: Service | EndpointSlice | Node | Pod): Complaint {
-    const { namespace = "default", name = "", uid = "" } = object.metadata ?? {};
-    return (field, reason) => {
-      this.#options.metrics.rejected.inc({ kind });
-      const apiVersion = kind === "EndpointSlice" ? "discovery.k8s.io/v1" : "v1";
-      this.#events.record(
-        { apiVersion, kind, namespace, name, uid },
-        { type: "Warning", reason: "InvalidField", message: field === "" ? reason : `${field}: ${reason}` },
-      );
-    };
+    if (this.#options.mode === "full") this.#queue.now(namespace, service);
   }
 
   #touchSlicesOfPod(pod: Pod): void {

@@ -4,6 +4,7 @@
  */
 import type { EndpointSlice } from "@fairlead/kube";
 import { serviceNameLabel } from "./plan/labels.ts";
+import { versionOf } from "./resource-version.ts";
 
 /** How many removed slices are remembered, so that a late event does not bring one back. */
 export const maxTombstones = 10_000;
@@ -24,7 +25,7 @@ export class SliceCache {
     const uid = slice.metadata?.uid ?? "";
     if (this.#tombstones.has(uid)) return false;
     const known = this.#byUid.get(uid);
-    if (known !== undefined && version(known) >= version(slice)) return false;
+    if (known !== undefined && versionOf(known) >= versionOf(slice)) return false;
     this.#forget(uid);
     this.#byUid.set(uid, slice);
     const key = ownerKey(slice);
@@ -57,10 +58,4 @@ export class SliceCache {
 
 function ownerKey({ metadata }: EndpointSlice): string {
   return `${metadata?.namespace ?? ""}/${metadata?.labels?.[serviceNameLabel] ?? ""}`;
-}
-
-/** resourceVersions of one resource are numbers that grow (KEP-5504 makes it the rule that they may be compared). */
-function version({ metadata }: EndpointSlice): bigint {
-  const text = metadata?.resourceVersion ?? "";
-  return /^\d+$/.test(text) ? BigInt(text) : 0n;
 }

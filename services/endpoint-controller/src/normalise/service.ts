@@ -1,6 +1,18 @@
 /** A Service of the API as the network sees it. Pure. */
 import type { Service as ApiService } from "@fairlead/kube";
-import { cidr, ipAddress, IpFamily, port, protocol, schedulerNames, serviceTypes } from "@fairlead/types";
+import {
+  addressBits,
+  addressToBigInt,
+  bigIntToAddress,
+  cidr,
+  familyOf,
+  ipAddress,
+  IpFamily,
+  port,
+  protocol,
+  schedulerNames,
+  serviceTypes,
+} from "@fairlead/types";
 import type { Cidr, SchedulerName, Service, ServicePort, ServiceType, SessionAffinity } from "@fairlead/types";
 import { lenient } from "./lenient.ts";
 import type { Complaint } from "./lenient.ts";
@@ -86,11 +98,23 @@ function affinityOf(spec: NonNullable<ApiService["spec"]>): SessionAffinity {
 /** The field, else the annotation that came before it. A range that cannot be read must not open the door: nothing is let in by it. */
 function sourceRangesOf({ metadata, spec }: ApiService, complain: Complaint): readonly Cidr[] {
   const annotation = metadata?.annotations?.[sourceRangesAnnotation];
-  const texts = spec?.loadBalancerSourceRanges ?? annotation?.split(",") ?? [];
+  const field = spec?.loadBalancerSourceRanges ?? [];
+  const texts = field.length > 0 ? field : (annotation?.split(",") ?? []);
   const asked = texts.map((text) => text.trim()).filter((text) => text !== "");
-  const ranges = lenient(complain).each(asked, "spec.loadBalancerSourceRanges", cidr);
+  const ranges = lenient(complain).each(asked, "spec.loadBalancerSourceRanges", rangeOf);
   const nobody = cidr("0.0.0.0/32");
   return asked.length > 0 && ranges.length === 0 ? [nobody] : ranges;
+}
+
+/** API servers have always taken a range whose address is not its first one. */
+function rangeOf(text: string, field: string): Cidr {
+  const [, head = "", bits = ""] = /^([^/]+)\/(\d{1,3})$/.exec(text) ?? [];
+  if (head === "") return cidr(text, field);
+  const address = ipAddress(head, field);
+  const spare = addressBits(familyOf(address)) - Number(bits);
+  if (spare < 0) return cidr(text, field);
+  const first = (addressToBigInt(address) >> BigInt(spare)) << BigInt(spare);
+  return cidr(`${bigIntToAddress(first, familyOf(address))}/${bits}`, field);
 }
 
 function schedulerOf(text: string | undefined, complain: Complaint): SchedulerName | undefined {

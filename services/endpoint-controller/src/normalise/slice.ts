@@ -50,7 +50,7 @@ function endpointOf(
   family: IpFamily,
   weight: (target: NonNullable<Endpoint["target"]>) => number,
 ): Endpoint {
-  const addresses = endpoint.addresses.map((text, index) => {
+  const addresses = (endpoint.addresses ?? []).map((text, index) => {
     const address = ipAddress(text, `${field}.addresses[${index}]`);
     if (familyOf(address) !== family) throw new InvalidInputError(`${field}.addresses[${index}]`, `is not ${family}`);
     return address;

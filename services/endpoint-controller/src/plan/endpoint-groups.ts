@@ -1,7 +1,7 @@
 /** A Service's endpoints as they should be: one group for each family and each way to resolve the ports. Pure. */
 import type { EndpointSlice, Node, Pod, Service } from "@fairlead/kube";
 import { familyOf, InvalidInputError, ipAddress, IpFamily } from "@fairlead/types";
-import { isEligible, isReady, isTerminating } from "./pod-selection.ts";
+import { isEligible, isHeadless, isReady, isTerminating } from "./pod-selection.ts";
 import { resolvePorts } from "./port-resolution.ts";
 import type { ResolvedPort } from "./port-resolution.ts";
 
@@ -27,8 +27,7 @@ export interface GroupPlan {
 export function familiesOf(service: Service): readonly IpFamily[] {
   const listed = service.spec?.ipFamilies as IpFamily[] | undefined;
   if (listed && listed.length > 0) return listed;
-  const clusterIP = service.spec?.clusterIP;
-  if (clusterIP !== undefined && clusterIP !== "" && clusterIP !== "None") return [familyOf(ipAddress(clusterIP))];
+  if (!isHeadless(service)) return [familyOf(ipAddress(service.spec?.clusterIP ?? ""))];
   return [IpFamily.v4, IpFamily.v6];
 }
 

@@ -10,8 +10,9 @@ import {
   overCapacityAnnotation,
   triggerTimeAnnotation,
 } from "./labels.ts";
+import { isHeadless } from "./pod-selection.ts";
 import { repackSubsets } from "./subsets.ts";
-import type { Subset } from "./subsets.ts";
+import type { Subset, SubsetAddress } from "./subsets.ts";
 
 /**
  * The object as it should be, or `undefined` where `current` says the same already. Only the Service's first family; terminating pods
@@ -60,6 +61,8 @@ export function planEndpoints(options: {
 
 function addressesOf(service: Service, group: EndpointGroup): Parameters<typeof repackSubsets>[0] {
   const publishNotReady = service.spec?.publishNotReadyAddresses === true;
+  // Unlike a slice, Endpoints leave out a pod that has none of the Service's ports.
+  if (group.ports.length === 0 && (service.spec?.ports ?? []).length > 0) return [];
   return group.endpoints.flatMap((endpoint) => {
     if (endpoint.conditions?.terminating === true && !publishNotReady) return [];
     const { nodeName, hostname, targetRef } = endpoint;
@@ -78,8 +81,11 @@ function addressesOf(service: Service, group: EndpointGroup): Parameters<typeof 
 
 function labelsOf(service: Service): Record<string, string> {
   const { [headlessLabel]: _headless, ...copied } = service.metadata?.labels ?? {};
-  const headless = service.spec?.clusterIP === "None";
-  return { ...copied, ...(headless ? { [headlessLabel]: "" } : {}), [endpointsManagedByLabel]: endpointsController };
+  return {
+    ...copied,
+    ...(isHeadless(service) ? { [headlessLabel]: "" } : {}),
+    [endpointsManagedByLabel]: endpointsController,
+  };
 }
 
 /** Cuts to the bound, taking ready addresses first and from each subset its share (rounded up). */
@@ -110,20 +116,21 @@ function truncate(subsets: Subset[]): { subsets: Subset[]; truncated: boolean } 
   return { subsets: cut, truncated: true };
 }
 
-/** The parts that count in a comparison: an API server may add or reorder others. */
+/** The parts that count in a comparison, in an order of our own: an API server adds others, and sorts in its own way. */
 function canonical(subsets: readonly Subset[]): unknown {
-  const address = ({ ip, hostname, nodeName, targetRef }: NonNullable<Subset["addresses"]>[number]): unknown => [
-    ip,
-    hostname,
-    nodeName,
-    targetRef?.name,
-    targetRef?.uid,
-  ];
-  return subsets.map(({ addresses = [], notReadyAddresses = [], ports = [] }) => [
-    addresses.map(address),
-    notReadyAddresses.map(address),
-    ports.map(({ name, protocol, port, appProtocol }) => [name, protocol, port, appProtocol]),
-  ]);
+  const address = ({ ip, hostname, nodeName, targetRef }: SubsetAddress): string =>
+    JSON.stringify([ip, hostname, nodeName, targetRef?.name, targetRef?.uid]);
+  const subset = ({ addresses = [], notReadyAddresses = [], ports = [] }: Subset): string =>
+    JSON.stringify([
+      addresses.map(address).sort(),
+      notReadyAddresses.map(address).sort(),
+      ports
+        .map(({ name = "", protocol = "TCP", port, appProtocol }) =>
+          JSON.stringify([name, protocol, port, appProtocol]),
+        )
+        .sort(),
+    ]);
+  return subsets.map(subset).sort();
 }
 
 function sorted(labels: Readonly<Record<string, string>>): unknown {

@@ -6,6 +6,12 @@ export function hasSelector(service: Service): boolean {
   return Object.keys(service.spec?.selector ?? {}).length > 0;
 }
 
+/** Whether the Service has no address of its own. */
+export function isHeadless(service: Service): boolean {
+  const clusterIP = service.spec?.clusterIP ?? "";
+  return clusterIP === "" || clusterIP === "None";
+}
+
 /** Whether the labels carry everything that the selector asks for. */
 export function selects(service: Service, labels: Readonly<Record<string, string>> | undefined): boolean {
   return (
@@ -18,7 +24,7 @@ export function selects(service: Service, labels: Readonly<Record<string, string
 export function isEligible(pod: Pod): boolean {
   const { phase, podIP, podIPs } = pod.status ?? {};
   if (phase === "Failed" || phase === "Succeeded") return false;
-  return podIP !== undefined || (podIPs?.length ?? 0) > 0;
+  return (podIP ?? "") !== "" || (podIPs?.length ?? 0) > 0;
 }
 
 /** Condition Ready is True. */

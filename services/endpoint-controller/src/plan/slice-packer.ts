@@ -14,6 +14,8 @@ import type { ApiEndpoint } from "./endpoint-groups.ts";
 export interface PackedSlice<S> {
   readonly slice: S;
   readonly endpoints: readonly ApiEndpoint[];
+  /** It is to be written in any case, so it may as well be filled. */
+  readonly rewrite?: boolean;
 }
 
 /** What to do with the slices of one group. */
@@ -35,21 +37,21 @@ export function packSlices<S>(options: {
   const changed: { slice: S; endpoints: ApiEndpoint[] }[] = [];
   const unchanged: { slice: S; endpoints: ApiEndpoint[] }[] = [];
   const remove: S[] = [];
-  for (const { slice, endpoints } of existing) {
+  for (const { slice, endpoints, rewrite = false } of existing) {
     const kept: ApiEndpoint[] = [];
-    let differs = false;
+    let differs = rewrite;
     for (const endpoint of endpoints) {
       const key = endpointKey(endpoint);
       const now = missing.get(key);
-      // Wanted once: an endpoint that stands in two slices for a moment stays in the first.
-      if (now === undefined) differs = true;
+      // Wanted once: an endpoint that stands in two slices for a moment stays in the first. What is beyond the bound moves on.
+      if (now === undefined || kept.length === most) differs = true;
       else {
         missing.delete(key);
         differs ||= !sameEndpoint(endpoint, now);
         kept.push(now);
       }
     }
-    if (kept.length === 0 && endpoints.length > 0) remove.push(slice);
+    if (kept.length === 0) remove.push(slice);
     else (differs ? changed : unchanged).push({ slice, endpoints: kept });
   }
   const rest = [...missing.values()];

@@ -10,6 +10,7 @@ import {
   serviceNameLabel,
   triggerTimeAnnotation,
 } from "./labels.ts";
+import { isHeadless } from "./pod-selection.ts";
 import { packSlices } from "./slice-packer.ts";
 
 /** Writes that bring the slices of a Service to what they should be. */
@@ -34,7 +35,8 @@ export interface SliceOwner {
   readonly service: string;
   /** Labels as they should be on every slice. */
   readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
+  /** Annotations as they should be, besides the trigger time; `undefined` leaves those of others alone. */
+  readonly annotations: Readonly<Record<string, string>> | undefined;
   /** Being deleted: nothing new is made for it. */
   readonly leaving: boolean;
 }
@@ -43,8 +45,6 @@ export interface SliceOwner {
 export function serviceOwner(service: Service, managedBy: string): SliceOwner {
   const { name = "", namespace = "", uid = "", labels = {}, deletionTimestamp } = service.metadata ?? {};
   const { [headlessLabel]: _headless, ...copied } = labels;
-  const clusterIP = service.spec?.clusterIP;
-  const headless = clusterIP === undefined || clusterIP === "" || clusterIP === "None";
   return {
     managedBy,
     owner: { apiVersion: "v1", kind: "Service", name, namespace, uid },
@@ -53,9 +53,9 @@ export function serviceOwner(service: Service, managedBy: string): SliceOwner {
       ...copied,
       [serviceNameLabel]: name,
       [managedByLabel]: managedBy,
-      ...(headless ? { [headlessLabel]: "" } : {}),
+      ...(isHeadless(service) ? { [headlessLabel]: "" } : {}),
     },
-    annotations: {},
+    annotations: undefined,
     leaving: deletionTimestamp !== undefined,
   };
 }
@@ -87,30 +87,33 @@ export function planSlices(options: {
       const [first, ...others] = slices;
       remove.push(...others);
       if (first === undefined) create.push(newSlice(owner, group, [], trigger));
-      else if ((first.endpoints ?? []).length > 0 || !sameLabels(owner, first)) {
+      else if ((first.endpoints ?? []).length > 0 || !sameMetadata(owner, first)) {
         update.push(rewritten(owner, group, first, [], trigger));
       }
       continue;
     }
     const packing = packSlices({
-      existing: slices.map((slice) => ({ slice, endpoints: slice.endpoints ?? [] })),
+      existing: slices.map((slice) => ({
+        slice,
+        endpoints: slice.endpoints ?? [],
+        rewrite: !sameMetadata(owner, slice),
+      })),
       wanted: group.endpoints,
       most,
     });
     create.push(...packing.create.map((endpoints) => newSlice(owner, group, endpoints, trigger)));
     update.push(...packing.update.map(({ slice, endpoints }) => rewritten(owner, group, slice, endpoints, trigger)));
     remove.push(...packing.remove);
-    for (const slice of packing.keep) {
-      if (!sameLabels(owner, slice)) update.push(rewritten(owner, group, slice, slice.endpoints ?? [], trigger));
-    }
   }
   remove.push(...[...byGroup.values()].flat());
-  return reuse({ owner, create: owner.leaving ? [] : create, update, remove });
+  const plan = reuse({ owner, trigger, create, update, remove });
+  return owner.leaving ? { ...plan, create: [] } : plan;
 }
 
 /** A slice to be removed takes the content of one to be made, where family and owner are the same: one write for two. */
 function reuse(plan: {
   owner: SliceOwner;
+  trigger: string | undefined;
   create: EndpointSlice[];
   update: EndpointSlice[];
   remove: EndpointSlice[];
@@ -128,7 +131,8 @@ function reuse(plan: {
     else {
       const [old] = remove.splice(doomed, 1);
       const { generateName: _unused, ...metadata } = slice.metadata ?? {};
-      update.push({ ...slice, metadata: { ...old?.metadata, ...metadata } });
+      const annotations = annotationsOf(plan.owner, old, plan.trigger);
+      update.push({ ...slice, metadata: { ...old?.metadata, ...metadata, annotations } });
     }
   }
   return { create, update, remove };
@@ -147,7 +151,8 @@ function newSlice(
     metadata: {
       generateName: isDnsSubdomain(`${prefix}x`) ? prefix : owner.service,
       namespace: owner.owner.namespace,
-      ...ownMetadata(owner, trigger),
+      ...ownMetadata(owner),
+      annotations: annotationsOf(owner, undefined, trigger),
     },
     addressType: group.family,
     ports: group.ports.map((port) => ({ ...port })),
@@ -164,23 +169,44 @@ function rewritten(
 ): EndpointSlice {
   return {
     ...slice,
-    metadata: { ...slice.metadata, ...ownMetadata(owner, trigger) },
+    metadata: { ...slice.metadata, ...ownMetadata(owner), annotations: annotationsOf(owner, slice, trigger) },
     ports: group.ports.map((port) => ({ ...port })),
     endpoints: [...endpoints],
   };
 }
 
-function ownMetadata(owner: SliceOwner, trigger: string | undefined): NonNullable<EndpointSlice["metadata"]> {
+function ownMetadata(owner: SliceOwner): NonNullable<EndpointSlice["metadata"]> {
   const { namespace: _own, ...reference } = owner.owner;
   return {
     labels: { ...owner.labels },
-    annotations: { ...owner.annotations, ...(trigger === undefined ? {} : { [triggerTimeAnnotation]: trigger }) },
     ownerReferences: [{ ...reference, controller: true, blockOwnerDeletion: true }],
   };
 }
 
-function sameLabels(owner: SliceOwner, slice: EndpointSlice): boolean {
-  const labels = slice.metadata?.labels ?? {};
-  const names = new Set([...Object.keys(labels), ...Object.keys(owner.labels)]);
-  return [...names].every((name) => labels[name] === owner.labels[name]);
+/** The annotations to write on a slice; `slice` as it was, if it was. */
+function annotationsOf(
+  owner: SliceOwner,
+  slice: EndpointSlice | undefined,
+  trigger: string | undefined,
+): Record<string, string> {
+  const others = owner.annotations ?? withoutTrigger(slice);
+  return { ...others, ...(trigger === undefined ? {} : { [triggerTimeAnnotation]: trigger }) };
+}
+
+function withoutTrigger(slice: EndpointSlice | undefined): Record<string, string> {
+  const { [triggerTimeAnnotation]: _trigger, ...others } = slice?.metadata?.annotations ?? {};
+  return others;
+}
+
+/** Whether labels and annotations are as they should be; the trigger time alone is no reason to write. */
+function sameMetadata(owner: SliceOwner, slice: EndpointSlice): boolean {
+  return (
+    sameEntries(owner.labels, slice.metadata?.labels ?? {}) &&
+    (owner.annotations === undefined || sameEntries(owner.annotations, withoutTrigger(slice)))
+  );
+}
+
+function sameEntries(wanted: Readonly<Record<string, string>>, given: Readonly<Record<string, string>>): boolean {
+  const names = new Set([...Object.keys(wanted), ...Object.keys(given)]);
+  return [...names].every((name) => wanted[name] === given[name]);
 }
