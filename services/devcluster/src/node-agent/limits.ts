@@ -77,6 +77,9 @@ export const NODE_CHECK_INTERVAL_MS = 10_000;
 /** How often a Node's heartbeat time is written though nothing changed, in ms (a kubelet's status report interval). */
 export const NODE_HEARTBEAT_MS = 300_000;
 
+/** How long a node's Lease holds, in seconds (a kubelet's default); it is renewed every {@link NODE_CHECK_INTERVAL_MS}. */
+export const NODE_LEASE_SECONDS = 40;
+
 /** Pods that a node says it can hold (a kubelet's default). */
 export const PODS_PER_NODE = 110;
 

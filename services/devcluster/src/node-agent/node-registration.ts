@@ -1,9 +1,10 @@
-/** The Node object of one node of the development cluster. */
+/** The Node object of one node of the development cluster, and its Lease. */
 import { arch, availableParallelism, release, totalmem } from "node:os";
 import type { Node } from "@fairlead/kube/objects";
 import type { Clock } from "@fairlead/types";
 import type { ClusterApi } from "../api/cluster-api.ts";
 import { NODE_HEARTBEAT_MS, PODS_PER_NODE } from "./limits.ts";
+import { NodeLease } from "./node-lease.ts";
 import { timestamp } from "./pause.ts";
 
 /** The Kubernetes version whose kubelet this agent stands in for. */
@@ -23,18 +24,21 @@ export class NodeRegistration {
   readonly place: NodePlace;
   readonly #api: ClusterApi;
   readonly #clock: Clock;
+  readonly #lease: NodeLease;
   #beatAt = 0;
 
   constructor(options: { place: NodePlace; api: ClusterApi; clock: Clock }) {
     this.place = options.place;
     this.#api = options.api;
     this.#clock = options.clock;
+    this.#lease = new NodeLease({ name: options.place.name, api: options.api, clock: options.clock });
   }
 
-  /** Makes the Node if it is missing, and Ready if it is not; refreshes its heartbeat now and then. */
+  /** Makes the Node if it is missing, and Ready if it is not; renews its Lease, and its heartbeat now and then. */
   check(): void {
     const { name } = this.place;
     const stored = this.#api.find("nodes", undefined, name) ?? this.#api.create("nodes", this.#object());
+    this.#lease.renew(stored);
     const due = this.#clock.monotonic() - this.#beatAt >= NODE_HEARTBEAT_MS;
     if (!due && isReady(stored)) return;
     this.#beatAt = this.#clock.monotonic();
