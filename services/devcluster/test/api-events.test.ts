@@ -42,6 +42,13 @@ describe("events", () => {
     ]);
   });
 
+  test("of one moment are listed in the order in which they came", () => {
+    const about = api.create("services", service("a"));
+    const messages = Array.from({ length: 20 }, (_, index) => `said as number ${index}`);
+    for (const message of messages) api.recordEvent(about, { ...note, message });
+    expect(api.list("events").items.map((event) => event.message)).toEqual(messages);
+  });
+
   test("about what is in no namespace lie in default", () => {
     api.recordEvent(api.create("nodes", { metadata: { name: "node-1" } }), note);
     expect(api.list("events").items[0]?.metadata?.namespace).toBe("default");

@@ -340,7 +340,10 @@ describe("bad input", () => {
     ["GET", "/", 404],
     ["GET", "/apis/apps/v2", 404],
   ])("%s %s is answered with %d", async (method, path, code) => {
-    expect((await call(path, { method })).json).toMatchObject({ kind: "Status", code });
+    const { json } = await call(path, { method });
+    expect(json).toMatchObject({ kind: "Status", code });
+    // kubectl reads the details of a NotFound without looking whether there are any.
+    expect((json as { details?: object }).details).toEqual(code === 404 ? expect.any(Object) : undefined);
   });
 });
 

@@ -18,7 +18,10 @@ export interface FieldCause {
   readonly message: string;
 }
 
-/** Thrown when a request cannot be served; `status` is what goes over the wire. */
+/**
+ * Thrown when a request cannot be served; `status` is what goes over the wire. A NotFound always has details, if empty ones: kubectl reads
+ * them without looking.
+ */
 export class ApiError extends CodedError {
   readonly code: string;
   readonly status: Status & { code: number; reason: string; message: string };

@@ -1,5 +1,4 @@
 /** Events about objects, counted up while they say the same, and forgotten after an hour. */
-import { randomBytes } from "node:crypto";
 import type { Event, KubeObject } from "@fairlead/kube/objects";
 import type { Clock } from "@fairlead/types";
 import type { ClusterApi, EventNote } from "./cluster-api.ts";
@@ -29,6 +28,7 @@ export class EventRecorder {
   readonly #onError: (error: unknown) => void;
   readonly #said = new Map<string, Said>();
   #cancelSweep: (() => void) | undefined;
+  #created = 0n;
 
   constructor(options: { api: ClusterApi; clock: Clock; onError: (error: unknown) => void }) {
     this.#onError = options.onError;
@@ -89,7 +89,7 @@ export class EventRecorder {
     const now = timestamp(this.#clock.now());
     const event: Event = {
       metadata: {
-        name: `${name.slice(0, longestNamePart)}.${randomBytes(8).toString("hex")}`,
+        name: `${name.slice(0, longestNamePart)}.${this.#suffix()}`,
         namespace: namespace || "default",
       },
       involvedObject: {
@@ -114,6 +114,12 @@ export class EventRecorder {
     return { namespace: created.metadata?.namespace ?? "", name: created.metadata?.name ?? "" };
   }
 
+  /** The time in nanoseconds, as on a real cluster: Events of one second are listed in the order in which they came. */
+  #suffix(): string {
+    this.#created = (this.#created + 1n) % nanosecondsOfMs;
+    return (BigInt(Math.trunc(this.#clock.now())) * nanosecondsOfMs + this.#created).toString(16).padStart(16, "0");
+  }
+
   #remember(key: string, said: Said): void {
     if (this.#said.size >= maxRemembered) {
       const oldest = this.#said.keys().next();
@@ -125,6 +131,8 @@ export class EventRecorder {
 
 // An Event's name ends in a dot and 16 hex digits, and 253 characters is the most for any name.
 const longestNamePart = 253 - 17;
+
+const nanosecondsOfMs = 1_000_000n;
 
 /** Longest message of an Event, in characters: Kubernetes' bound. */
 const maxMessageLength = 1024;

@@ -30,7 +30,7 @@ export class Kinds {
   /** Throws NotFound for a resource that is not served. */
   of(resource: ResourceName): Kind {
     const kind = this.#kinds.get(resource);
-    if (!kind) throw new ApiError(404, "NotFound", "the server could not find the requested resource");
+    if (!kind) throw new ApiError(404, "NotFound", "the server could not find the requested resource", {});
     return kind;
   }
 

@@ -32,7 +32,7 @@ export function routeOf(path: string, resources: readonly ResourceNames[]): Rout
 
 /** 404 for a path that leads nowhere. */
 export function notServed(): ApiError {
-  return new ApiError(404, "NotFound", "the server could not find the requested resource");
+  return new ApiError(404, "NotFound", "the server could not find the requested resource", {});
 }
 
 function resourceRoute(

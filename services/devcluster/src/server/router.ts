@@ -122,5 +122,5 @@ function sendBareSwagger(exchange: Exchange): void {
 }
 
 function notServedPart(resource: string, part: string): ApiError {
-  return new ApiError(404, "NotFound", `the dev cluster does not serve ${resource}/${part}`);
+  return new ApiError(404, "NotFound", `the dev cluster does not serve ${resource}/${part}`, {});
 }
