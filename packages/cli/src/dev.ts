@@ -162,12 +162,17 @@ function reporterFor(format: DevOptions["log"], output: Output): Reporter {
 
 function summaryOf(facts: DevFacts, options: DevOptions): readonly (readonly [string, string])[] {
   return [
-    ["kubectl", `export KUBECONFIG=${facts.kubeconfig}`],
+    ["kubectl", `export KUBECONFIG=${shellWord(facts.kubeconfig)}`],
     ["services", options.serviceCidr],
     ["pods", options.podCidr],
     ["node ports", `30000-32767 on ${facts.nodes.map((node) => node.address).join(", ")}`],
     ["state", options.stateDir],
   ];
+}
+
+/** As a shell reads it: the line is there to be copied. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function traceOf(error: unknown): string {

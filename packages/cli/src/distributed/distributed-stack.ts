@@ -22,6 +22,12 @@ import { answersReady, isListening } from "./ready-probe.ts";
 
 const feedReaderPermissions = () => ({ publish: [">"], subscribe: [">"] });
 
+/**
+ * Bounds of V8's young generation by service, in MiB (its own is 16). A third less memory in all; in the relay, the CPU time of
+ * a request is the same within the noise at 4 and above, and goes up below.
+ */
+const semiSpaceMiB = { devcluster: 4, "endpoint-controller": 4, "proxy-agent": 8 } as const;
+
 /** What uses a service is stopped before it, and waited for this long, in milliseconds. */
 const clientsFirstMs = 800;
 const busName = "nats-server";
@@ -167,7 +173,12 @@ export class DistributedStack implements Stack {
       {
         name,
         command: process.execPath,
-        args: ["--disable-warning=ExperimentalWarning", serviceMain(service), ...flags],
+        args: [
+          "--disable-warning=ExperimentalWarning",
+          `--max-semi-space-size=${semiSpaceMiB[service]}`,
+          serviceMain(service),
+          ...flags,
+        ],
         env: childEnvironment({ inherited: process.env, foreignBus, own: env }),
         ready: () => answersReady(`http://${health}`),
       },
@@ -182,7 +193,8 @@ export class DistributedStack implements Stack {
     if (this.#stopping !== undefined) throw new StoppedError();
     const { name } = program;
     const reporter = this.#reporter;
-    const log = new LogSink({ service: name, path: logPath(this.#options.stateDir, name), reporter });
+    const path = logPath(this.#options.stateDir, name);
+    const log = new LogSink({ service: name, path, reporter, clock: systemClock });
     this.#sinks.push(log);
     const child = new ChildService({
       ...program,

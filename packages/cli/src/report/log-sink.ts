@@ -1,6 +1,7 @@
 /** Takes the log of a service: all of it to its file, and what a person cares about to the reporter. */
 import { Writable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
+import type { Clock } from "@fairlead/types";
 import { LogFile } from "./log-file.ts";
 import { toldBy } from "./log-record.ts";
 import type { Reporter } from "./reporter.ts";
@@ -8,12 +9,18 @@ import type { Reporter } from "./reporter.ts";
 /** Longest line that is put together from pieces, in characters; more is cut into lines of this length. */
 export const maxLineLength = 256 * 1024;
 
+/** A warning in the same words is shown once in this time, in milliseconds: what is tried again and again fails again and again. */
+export const repeatMs = 10_000;
+/** Warnings whose words are remembered for that. */
+const maxRemembered = 100;
+
 /** What a sink is for. */
 export interface LogSinkOptions {
   readonly service: string;
   /** Path of the log file. */
   readonly path: string;
   readonly reporter: Reporter;
+  readonly clock: Clock;
 }
 
 /** A stream to log into. It never fails: a file that cannot be written costs the lines, said once, not the service. */
@@ -21,17 +28,21 @@ export class LogSink extends Writable {
   readonly path: string;
   readonly #service: string;
   readonly #reporter: Reporter;
+  readonly #clock: Clock;
   readonly #file: LogFile;
   readonly #decoder = new StringDecoder("utf8");
+  /** Warnings by their words, with the time when each was shown. */
+  readonly #shown = new Map<string, number>();
   #rest = "";
   #lastWarning: string | undefined;
   #unwritable = false;
 
-  constructor({ service, path, reporter }: LogSinkOptions) {
+  constructor({ service, path, reporter, clock }: LogSinkOptions) {
     super({ decodeStrings: false, defaultEncoding: "utf8" });
     this.path = path;
     this.#service = service;
     this.#reporter = reporter;
+    this.#clock = clock;
     this.#file = new LogFile(path);
     // A line that comes after the end is lost; it must not bring the launcher down.
     this.on("error", () => {});
@@ -72,8 +83,22 @@ export class LogSink extends Writable {
     }
     const told = toldBy(line);
     if (told === undefined) return;
-    if (told.kind === "warning") this.#lastWarning = told.text;
+    if (told.kind === "warning") {
+      this.#lastWarning = told.text;
+      if (this.#isRepeated(told.text)) return;
+    }
     this.#reporter[told.kind](this.#service, told.text);
+  }
+
+  #isRepeated(text: string): boolean {
+    const now = this.#clock.monotonic();
+    const before = this.#shown.get(text);
+    if (before !== undefined && now - before < repeatMs) return true;
+    this.#shown.delete(text);
+    this.#shown.set(text, now);
+    const [oldest] = this.#shown.keys();
+    if (this.#shown.size > maxRemembered && oldest !== undefined) this.#shown.delete(oldest);
+    return false;
   }
 }
 

@@ -113,7 +113,7 @@ export class EmbeddedStack implements Stack {
 
   #log(service: string): Logger {
     const path = logPath(this.#options.stateDir, service);
-    const sink = new LogSink({ service, path, reporter: this.#reporter });
+    const sink = new LogSink({ service, path, reporter: this.#reporter, clock: systemClock });
     this.#sinks.push(sink);
     return createLogger({ service, destination: sink });
   }
