@@ -20,8 +20,6 @@ import { findNatsServer, writeNatsConfig } from "./nats-process.ts";
 import type { NatsCredentials } from "./nats-process.ts";
 import { answersReady, isListening } from "./ready-probe.ts";
 
-const feedReaderPermissions = () => ({ publish: [">"], subscribe: [">"] });
-
 /**
  * Bounds of V8's young generation by service, in MiB (its own is 16). A third less memory in all; in the relay, the CPU time of
  * a request is the same within the noise at 4 and above, and goes up below.
@@ -103,9 +101,9 @@ export class DistributedStack implements Stack {
     rmSync(kubeconfig, { force: true });
     const base = await healthOf(apiName);
     const devcluster = { service: apiName, name: apiName, health: base, where: api } as const;
-    const [bus] = await Promise.all([
-      this.#startBus(),
+    const [, bus] = await Promise.all([
       this.#service({ ...devcluster, flags: devclusterFlags({ ...options, apiPort }, base) }),
+      this.#startBus(),
     ]);
     if (!existsSync(kubeconfig)) throw new Error(`devcluster wrote no ${kubeconfig}`);
     const busFlags = ["--nats-url", bus.url];
@@ -153,7 +151,10 @@ export class DistributedStack implements Stack {
     if (natsUrl !== undefined) return { url: natsUrl };
     const command = findNatsServer(process.env);
     const port = await this.#port();
-    const setup = writeNatsConfig({ stateDir, port, readerPermissions: feedReaderPermissions() });
+    // Loaded while devcluster starts: the client library comes with it.
+    const { feedReaderPermissions, feedWriterPermissions } = await import("@fairlead/bus/nats");
+    const permissions = { writer: feedWriterPermissions(), reader: feedReaderPermissions() };
+    const setup = writeNatsConfig({ stateDir, port, permissions });
     await this.#run(
       {
         name: busName,

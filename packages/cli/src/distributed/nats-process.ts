@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import type { NatsPermissions } from "@fairlead/bus/nats";
 import { CodedError } from "@fairlead/types";
 import { apiAddress } from "../options/address-plan.ts";
 
@@ -48,20 +49,14 @@ export interface NatsSetup {
   readonly reader: NatsCredentials;
 }
 
-/** What a user may do, in the server's own syntax. */
-export interface NatsPermissions {
-  readonly publish: readonly string[];
-  readonly subscribe: readonly string[];
-}
-
 /** Writes the configuration (mode 0600: it holds the passwords, made anew each time). */
 export function writeNatsConfig(options: {
   readonly stateDir: string;
   readonly port: number;
-  /** What a follower of the feed may do. */
-  readonly readerPermissions: NatsPermissions;
+  /** What each user may do. */
+  readonly permissions: { readonly writer: NatsPermissions; readonly reader: NatsPermissions };
 }): NatsSetup {
-  const { stateDir, port, readerPermissions } = options;
+  const { stateDir, port, permissions } = options;
   const folder = join(stateDir, "nats");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const secret = (): string => randomBytes(24).toString("hex");
@@ -77,7 +72,12 @@ export function writeNatsConfig(options: {
     listen: `${apiAddress}:${port}`,
     server_name: "fairlead-dev",
     jetstream: { store_dir: join(folder, "store"), max_memory_store: maxMemoryStore, max_file_store: maxFileStore },
-    authorization: { users: [setup.writer, { ...setup.reader, permissions: readerPermissions }] },
+    authorization: {
+      users: [
+        { ...setup.writer, permissions: permissions.writer },
+        { ...setup.reader, permissions: permissions.reader },
+      ],
+    },
   };
   writeFileSync(setup.configFile, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
   return setup;

@@ -7,6 +7,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StateInUseError, StateUnusableError } from "./errors.ts";
 
+/** Databases of locks that are held: one that nobody refers to would be closed by the garbage collector, and the lock lost. */
+const held = new Set<DatabaseSync>();
+
 /** A lock that is held. */
 export interface StateLock {
   release(): void;
@@ -24,8 +27,13 @@ export function takeStateLock(stateDir: string, owner: () => string): StateLock 
     database = new DatabaseSync(path);
     database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE;");
     chmodSync(path, 0o600);
-    const held = database;
-    return { release: () => held.close() };
+    const locked = database;
+    held.add(locked);
+    return {
+      release() {
+        if (held.delete(locked)) locked.close();
+      },
+    };
   } catch (cause) {
     database?.close();
     if (cause instanceof Error && cause.message.includes("locked"))

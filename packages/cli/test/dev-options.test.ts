@@ -1,0 +1,111 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ConfigError } from "@fairlead/host";
+import { temporaryDirectory } from "@fairlead/testkit";
+import { describe, expect, test } from "vitest";
+import { readDevOptions, wantsJson, withoutEffect } from "../src/options/dev-options.ts";
+
+const read = (line = "", env: Record<string, string> = {}) =>
+  readDevOptions({ argv: line.split(" ").filter((word) => word !== ""), env });
+
+/** Everything that is wrong with a command line, as `field: reason`. */
+function issues(line: string): readonly string[] {
+  try {
+    read(line);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.issues.map(({ field, reason }) => `${field}: ${reason}`);
+  }
+  return [];
+}
+
+describe("the options of fairlead dev", () => {
+  test("have the defaults of the design", () => {
+    expect(read()).toEqual({
+      stateDir: join(process.cwd(), ".fairlead"),
+      nodes: 2,
+      serviceCidr: "127.96.0.0/16",
+      podCidr: "127.244.0.0/16",
+      nodeCidr: "127.64.0.0/24",
+      lbPool: "127.200.0.0/24",
+      dnsPort: undefined,
+      httpPort: undefined,
+      httpsPort: undefined,
+      apiPort: 6443,
+      plane: "userspace",
+      distributed: false,
+      natsUrl: undefined,
+      images: undefined,
+      log: "text",
+    });
+  });
+
+  test("come from flags, the environment and a file, in this order", async () => {
+    await using folder = await temporaryDirectory();
+    const file = join(folder.path, "dev.yaml");
+    writeFileSync(file, "nodes: 3\napiPort: 7000\nlog: json\n");
+    const options = read(`--config ${file} --nodes 5`, { FAIRLEAD_NODES: "4", FAIRLEAD_API_PORT: "7001" });
+    expect(options).toMatchObject({ nodes: 5, apiPort: 7001, log: "json" });
+  });
+
+  test.each([
+    ["--nodes 0", "nodes: must be from 1 to 16, not 0"],
+    ["--nodes 17", "nodes: must be from 1 to 16, not 17"],
+    ["--service-cidr 10.96.0.0/16", "serviceCidr: must lie in 127.0.0.0/8: the userspace plane"],
+    ["--pod-cidr fd00::/64", "podCidr: must lie in 127.0.0.0/8: the userspace plane"],
+    ["--pod-cidr 126.0.0.0/7", "podCidr: must lie in 127.0.0.0/8: the userspace plane"],
+    ["--lb-pool 127.200.0.1/24", "lbPool: 127.200.0.1/24 has host bits set: the range is 127.200.0.0/24"],
+    ["--node-cidr 127.0.0.0/24", "nodeCidr: must not hold 127.0.0.1, where the API listens"],
+    ["--node-cidr 127.96.4.0/24", "nodeCidr: 127.96.4.0/24 overlaps serviceCidr, which is 127.96.0.0/16"],
+    ["--pod-cidr 127.244.0.0/24", "podCidr: 127.244.0.0/24 has room for 1 nodes (a /24 each), not for 2"],
+    ["--node-cidr 127.64.0.0/30 --nodes 3", "nodeCidr: 127.64.0.0/30 has room for 2 nodes, not for 3"],
+    ["--node-cidr 127.64.0.0/32", "nodeCidr: 127.64.0.0/32 has room for 0 nodes, not for 2"],
+    ["--plane nftables", "plane: nftables is not part of this version yet: userspace is the only plane"],
+    ["--plane ipvs", "plane: ipvs is not part of this version yet: userspace is the only plane"],
+    ["--plane kernel", 'plane: must be userspace, not "kernel"'],
+    ["--nats-url nats://127.0.0.1:4222", "natsUrl: goes with --distributed"],
+    ["--distributed --nats-url http://127.0.0.1", "natsUrl: must be nats://HOST:PORT or tls://HOST:PORT"],
+    ["--log yaml", 'log: must be one of text, json, not "yaml"'],
+    ["--state-dirr x", "--state-dirr: unknown flag, did you mean --state-dir?"],
+  ])("refuse %s", (line, reason) => {
+    const found = issues(line);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(reason);
+  });
+
+  test.each([
+    ["fits exactly", "--nodes 2 --node-cidr 127.64.0.0/30 --pod-cidr 127.244.0.0/23"],
+    ["lies beside another", "--service-cidr 127.96.0.0/16 --pod-cidr 127.97.0.0/16"],
+  ])("take a range that %s", (_case, line) => {
+    expect(issues(line)).toEqual([]);
+  });
+
+  test("are refused all at once, each with its reason", () => {
+    expect(issues("--plane ipvs --api-port 70000 --pod-cidr 10.0.0.0/8").map((issue) => issue.split(":")[0])).toEqual([
+      "podCidr",
+      "apiPort",
+      "plane",
+    ]);
+    const together = "--nodes 9 --pod-cidr 127.244.0.0/21 --lb-pool 127.64.0.0/24 --nats-url nats://localhost:4222";
+    expect(issues(together).map((issue) => issue.split(":")[0])).toEqual(["lbPool", "podCidr", "natsUrl"]);
+  });
+
+  test("never pass in silence where they do nothing", () => {
+    expect(withoutEffect(read())).toEqual([]);
+    expect(withoutEffect(read("--dns-port 53 --https-port 8443", { FAIRLEAD_HTTP_PORT: "8080" }))).toEqual([
+      "--dns-port has no effect yet: this version has no DNS",
+      "--http-port has no effect yet: this version has no ingress",
+      "--https-port has no effect yet: this version has no ingress",
+    ]);
+  });
+
+  test.each([
+    ["--log json", {}, true],
+    ["--nodes x --log=json", {}, true],
+    ["--nodes x", { FAIRLEAD_LOG: "json" }, true],
+    ["--log text", { FAIRLEAD_LOG: "json" }, false],
+    ["--nodes x", {}, false],
+  ])("say by %s and %o whether JSON is wanted, also where they are wrong", (line, env, wanted) => {
+    expect(wantsJson({ argv: line.split(" "), env })).toBe(wanted);
+  });
+});
