@@ -150,8 +150,8 @@ export class ApiTransport {
       cancelTimeout();
       this.#open.delete(end);
       signal?.removeEventListener("abort", abort);
+      // An answer that was not read to its end has been destroyed by its reader.
       if (response === undefined) call?.destroy();
-      else if (!response.complete) response.destroy();
     }
   }
 

@@ -90,6 +90,20 @@ test("every field that the network needs is carried over", () => {
   });
 });
 
+test("an object by whose name no key can be made is refused as a whole", () => {
+  const refused = expect.objectContaining({ code: "INVALID_INPUT" });
+  for (const metadata of [{ name: "No Name" }, { namespace: "a.b" }, { name: "" }]) {
+    expect(() => normaliseService(service({}, metadata), () => {})).toThrow(refused);
+    expect(() =>
+      normaliseSlice(
+        slice({ metadata: { ...slice({}).metadata, ...metadata } }),
+        () => 1,
+        () => {},
+      ),
+    ).toThrow(refused);
+  }
+});
+
 test("affinity lasts three hours unless told", () => {
   expect(normalised(service({ sessionAffinity: "ClientIP" })).value.sessionAffinity).toEqual({
     kind: "ClientIP",

@@ -8,6 +8,8 @@ import {
   familyOf,
   ipAddress,
   IpFamily,
+  namespaceName,
+  objectName,
   port,
   protocol,
   schedulerNames,
@@ -42,8 +44,8 @@ export function normaliseService(service: ApiService, complain: Complaint): Serv
   const scheduler = schedulerOf(metadata.annotations?.[schedulerAnnotation], complain);
   const proxyName = metadata.labels?.[proxyNameLabel];
   return {
-    namespace: metadata.namespace ?? "",
-    name: metadata.name ?? "",
+    namespace: namespaceName(metadata.namespace ?? "", "metadata.namespace"),
+    name: objectName(metadata.name ?? "", "metadata.name"),
     uid: metadata.uid ?? "",
     type,
     headless,

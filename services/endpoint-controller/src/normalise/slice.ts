@@ -1,6 +1,15 @@
 /** An EndpointSlice of the API as the network sees it. Pure. */
 import type { EndpointSlice as ApiSlice } from "@fairlead/kube";
-import { familyOf, InvalidInputError, ipAddress, nodeName, port, protocol } from "@fairlead/types";
+import {
+  familyOf,
+  InvalidInputError,
+  ipAddress,
+  namespaceName,
+  nodeName,
+  objectName,
+  port,
+  protocol,
+} from "@fairlead/types";
 import type { Endpoint, EndpointSlice, IpFamily, SlicePort } from "@fairlead/types";
 import { headlessLabel, serviceNameLabel } from "../plan/labels.ts";
 import { lenient } from "./lenient.ts";
@@ -22,9 +31,9 @@ export function normaliseSlice(
   if (service === undefined || service === "" || (addressType !== "IPv4" && addressType !== "IPv6")) return undefined;
   const keep = lenient(complain);
   return {
-    namespace: metadata.namespace ?? "",
-    name: metadata.name ?? "",
-    service,
+    namespace: namespaceName(metadata.namespace ?? "", "metadata.namespace"),
+    name: objectName(metadata.name ?? "", "metadata.name"),
+    service: objectName(service, `metadata.labels[${serviceNameLabel}]`),
     family: addressType,
     headless: metadata.labels?.[headlessLabel] !== undefined,
     ports: keep.each(slice.ports ?? [], "ports", slicePort),
