@@ -29,8 +29,8 @@ export interface Harness extends AsyncDisposable {
   until(name: string, check: (pod: Pod) => void, timeoutMs?: number): Promise<Pod>;
   log(name: string, options?: object): Promise<string>;
   events(reason: string): string[];
-  /** Stops the agents and starts new ones over the same API and directory. */
-  restart(): Promise<void>;
+  /** Stops the agents and starts new ones over the same API and directory, for two nodes unless told. */
+  restart(nodes?: number): Promise<void>;
 }
 
 /** Starts a harness; `slot` picks the pod range (127.244.<16 × slot>.0/20). With a `stateDir` its objects are durable. */
@@ -57,13 +57,13 @@ export async function startHarness(options: {
   for (const name of ["default", "other"]) {
     if (!api.find("namespaces", undefined, name)) api.create("namespaces", { metadata: { name } });
   }
-  const make = (): NodeAgentStack =>
+  const make = (nodes = 2): NodeAgentStack =>
     createNodeAgents({
       api,
       clock,
       random,
       log: silentLogger,
-      config: { stateDir, nodes: 2, nodeCidr: "127.64.0.0/24" as Cidr, podCidr, images },
+      config: { stateDir, nodes, nodeCidr: "127.64.0.0/24" as Cidr, podCidr, images },
     });
   let agents = make();
   await agents.start();
@@ -100,9 +100,9 @@ export async function startHarness(options: {
         .list("events")
         .items.filter((event) => event.reason === reason)
         .map((event) => event.message ?? ""),
-    async restart() {
+    async restart(nodes) {
       await agents.stop();
-      agents = make();
+      agents = make(nodes);
       await agents.start();
     },
     async [Symbol.asyncDispose]() {

@@ -135,6 +135,21 @@ describe("a clean stop", () => {
     harness.api.delete("pods", "default", "stubborn", { gracePeriodSeconds: 0 });
   }, 15_000);
 
+  test("and a start with fewer nodes removes the others and their pods, but no Node that a person made", async () => {
+    await using harness = await startHarness({ slot: 10 });
+    harness.api.create("nodes", { metadata: { name: "by-hand" } });
+    harness.run("stays", { containers: [shell("exec sleep 600")] });
+    harness.run("moves", { nodeName: "node-2", containers: [shell("exec sleep 600")] });
+    harness.run("elsewhere", { nodeName: "by-hand", containers: [shell("exec sleep 600")] });
+    await harness.until("moves", (pod) => expect(isReady(pod)).toBe(true));
+    await harness.restart(1);
+    const names = (resource: "nodes" | "pods"): (string | undefined)[] =>
+      harness.api.list(resource).items.map(({ metadata }) => metadata?.name);
+    expect(names("nodes")).toEqual(["by-hand", "node-1"]);
+    expect(names("pods")).toEqual(["elsewhere", "stays"]);
+    await harness.until("stays", (pod) => expect(isReady(pod)).toBe(true));
+  }, 15_000);
+
   test("leaves the nodes NotReady", async () => {
     const harness = await startHarness({ slot: 15 });
     await harness.agents.stop();

@@ -5,6 +5,7 @@ import type { AddressPool } from "./address-pool.ts";
 import { NODE_CHECK_INTERVAL_MS, STOP_GRACE_MS, STOP_LIMIT_MS } from "./limits.ts";
 import { LogRotation } from "./log/log-rotation.ts";
 import type { PodIdentity } from "./log/pod-directories.ts";
+import { isRegistered } from "./node-registration.ts";
 import type { NodeRegistration } from "./node-registration.ts";
 import { within } from "./pause.ts";
 import type { NodeContext } from "./pod-context.ts";
@@ -51,6 +52,7 @@ export class NodeAgents implements Startable {
     if (killed > 0) log.info("processes of an earlier run were ended", { killed });
     if (left.length > 0) log.warn("processes of an earlier run do not end", { pids: left });
     directories.keepOnly(pods.map(identityOf));
+    this.#dismissFormerNodes();
     for (const { registration } of this.#nodes.values()) registration.check();
     this.#claimAddresses(pods);
     this.#unwatch = api.watch("pods", {}, ({ type, object }) => {
@@ -145,6 +147,23 @@ export class NodeAgents implements Startable {
       await this.#context.directories.remove(pod);
     } catch (error) {
       this.#context.log.warn("the pod's files were not removed", { pod: pod.name, error: String(error) });
+    }
+  }
+
+  /** Nodes that an earlier run had and this one has not: nobody would ever end their pods, or say that they do not run. */
+  #dismissFormerNodes(): void {
+    const { api, log } = this.#context;
+    for (const node of api.list("nodes").items) {
+      const name = node.metadata?.name ?? "";
+      if (this.#nodes.has(name) || !isRegistered(node)) continue;
+      log.info("a node of an earlier run is removed", { node: name });
+      for (const pod of api.list("pods", { fieldSelector: `spec.nodeName=${name}` }).items) {
+        const { namespace, name: podName } = identityOf(pod);
+        this.#attempt("the pod was not deleted", () =>
+          api.delete("pods", namespace, podName, { gracePeriodSeconds: 0 }),
+        );
+      }
+      this.#attempt("the node was not deleted", () => api.delete("nodes", undefined, name));
     }
   }
 

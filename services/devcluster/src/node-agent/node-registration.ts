@@ -10,6 +10,14 @@ import { timestamp } from "./pause.ts";
 /** The Kubernetes version whose kubelet this agent stands in for. */
 export const KUBELET_VERSION = "v1.32.4";
 
+/** How the `spec.providerID` of every node of a development cluster begins; its name follows. */
+const providerPrefix = "fairlead://";
+
+/** Whether a node agent made this Node, in this run or an earlier one, and not a person. */
+export function isRegistered(node: Node): boolean {
+  return node.spec?.providerID === `${providerPrefix}${node.metadata?.name}`;
+}
+
 /** One node: its name, its address, and the range of its pods. */
 export interface NodePlace {
   readonly name: string;
@@ -72,7 +80,7 @@ export class NodeRegistration {
       apiVersion: "v1",
       kind: "Node",
       metadata: { name, labels },
-      spec: { podCIDR: podCidr, podCIDRs: [podCidr], providerID: `fairlead://${name}` },
+      spec: { podCIDR: podCidr, podCIDRs: [podCidr], providerID: `${providerPrefix}${name}` },
     };
   }
 
