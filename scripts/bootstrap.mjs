@@ -33,6 +33,8 @@ if (name === undefined || !Object.hasOwn(commands, name)) {
 if (Number(process.versions.node.split(".")[0]) < 20) fail(`Node 20 or newer is needed, this is ${process.version}`);
 
 install();
+// turbo looks for the package manager on PATH.
+const path = [bin, join(toolsOf(pinnedVersion()), "node_modules", ".bin"), process.env.PATH ?? ""].join(":");
 const [command, commandArgs] = commands[name](args);
 const child = spawn(command, commandArgs, {
   // The user's own folder: paths on the command line are relative to it.
@@ -42,7 +44,7 @@ const child = spawn(command, commandArgs, {
     // Compiled code is kept between runs: a start takes two thirds of the time.
     NODE_COMPILE_CACHE: join(root, "node_modules", ".cache", "node-compile"),
     ...process.env,
-    PATH: `${bin}:${process.env.PATH ?? ""}`,
+    PATH: path,
     TURBO_TELEMETRY_DISABLED: "1",
     DO_NOT_TRACK: "1",
   },
@@ -68,8 +70,8 @@ function install() {
 
 /** Path of pnpm's entry file, in the version that package.json names. */
 function pinnedPnpm() {
-  const version = manifest.packageManager.split("@")[1];
-  const home = join(root, ".tools", `pnpm-${version}`);
+  const version = pinnedVersion();
+  const home = toolsOf(version);
   const entry = join(home, "node_modules", "pnpm", "bin", "pnpm.mjs");
   const older = entry.replace(/mjs$/, "cjs");
   if (!existsSync(entry) && !existsSync(older)) {
@@ -82,6 +84,15 @@ function pinnedPnpm() {
     );
   }
   return existsSync(entry) ? entry : older;
+}
+
+function pinnedVersion() {
+  return manifest.packageManager.split("@")[1];
+}
+
+/** Folder of the pnpm of this version. */
+function toolsOf(version) {
+  return join(root, ".tools", `pnpm-${version}`);
 }
 
 /** Digest of everything that an install depends on. */
