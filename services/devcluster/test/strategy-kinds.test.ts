@@ -47,6 +47,11 @@ const rows: readonly Row[] = [
     { metadata: meta, data: { "a b": "" } },
     'data[a b]: Invalid value: "a b": a valid config key must consist of',
   ),
+  row(
+    "configmaps",
+    { metadata: meta, data: { a: "x".repeat(1_048_577) } },
+    "data: Too long: may not be more than 1048576 bytes",
+  ),
   row("secrets", { metadata: meta, data: { a: "?" } }, 'data[a]: Invalid value: "<value omitted>": must be base64'),
   row(
     "secrets",

@@ -44,7 +44,7 @@ export class ConfigMapStrategy implements Strategy<ConfigMap> {
       faults.invalidAll(`binaryData[${key}]`, key, configKey(key));
       bytes += checkBase64(value, `binaryData[${key}]`, faults);
     }
-    if (bytes > configBytesLimit) faults.tooLong("", configBytesLimit);
+    if (bytes > configBytesLimit) faults.tooLong("data", configBytesLimit);
     return faults;
   }
 }
