@@ -6,6 +6,7 @@ import type { Cidr, IpAddress, Node, NodeName, ServiceKey } from "@fairlead/type
 import { cidrContains } from "@fairlead/types";
 import { sameEntry } from "./plan/entry.ts";
 import type { EntryKey, ServicePortEntry } from "./plan/entry.ts";
+import { nodesOfHost } from "./plan/holder.ts";
 import { planService } from "./plan/service-table.ts";
 import type { HealthCheckPlan, PlanContext, ServicePlan } from "./plan/service-table.ts";
 import type { PlaneChange } from "./plane.ts";
@@ -92,8 +93,16 @@ export class DesiredState {
   }
 
   #context(): PlanContext {
-    const { node, proxyName, sharedHost } = this.#options;
-    return { node, proxyName, sharedHost, nodes: this.#view.nodes, nodePortAddresses: this.#nodePortAddresses() };
+    const { node, proxyName, sharedHost, machineAddresses } = this.#options;
+    const { nodes } = this.#view;
+    return {
+      node,
+      proxyName,
+      sharedHost,
+      nodes,
+      hostNodes: sharedHost ? nodesOfHost(nodes, machineAddresses()) : nodes,
+      nodePortAddresses: this.#nodePortAddresses(),
+    };
   }
 
   #nodePortAddresses(): readonly IpAddress[] {

@@ -55,6 +55,19 @@ const summary = (of: DesiredState): string[] => {
 const base = [asNode(node("node-1", "127.64.0.1")), asService(service()), asSlice(slice([endpoint("127.244.0.1")]))];
 
 describe("the difference for the plane", () => {
+  it("leaves an address with a node of this host when a Node object of another machine comes first by name", () => {
+    const used = state({ machineAddresses: () => [ipAddress("192.0.2.7")] });
+    used.feed(batch("snapshot", ...base));
+    expect(summary(used)).toEqual([expect.stringMatching(/^\+ /)]);
+    used.feed(
+      batch("live", asNode(node("a-ghost", "10.9.9.9")), asNode(node("b-ghost", "10.9.9.8", { addresses: [] }))),
+    );
+    expect(summary(used)).toEqual([]);
+    // One that does share the host takes over.
+    used.feed(batch("live", asNode(node("a-neighbour", "192.0.2.7"))));
+    expect(summary(used)).toEqual([expect.stringMatching(/^[-~] /)]);
+  });
+
   it("adds, updates and removes exactly what changed", () => {
     const used = state();
     used.feed(batch("snapshot", ...base));

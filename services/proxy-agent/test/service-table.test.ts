@@ -7,9 +7,11 @@ import { draining, endpoint, node, service, servicePort, slice } from "./support
 
 function context(overrides: Partial<PlanContext> = {}, ...nodes: readonly Node[]): PlanContext {
   const known = nodes.length > 0 ? nodes : [node("node-1", "127.64.0.1"), node("node-2", "127.64.0.2")];
+  const all = new Map(known.map((one) => [one.name, one]));
   return {
     node: nodeName("node-1"),
-    nodes: new Map(known.map((one) => [one.name, one])),
+    nodes: all,
+    hostNodes: all,
     proxyName: "",
     sharedHost: true,
     nodePortAddresses: [ipAddress("127.64.0.1")],

@@ -1,6 +1,6 @@
 /** GET of a container's log. */
-import { once } from "node:events";
 import { badRequest } from "../api/errors.ts";
+import { drained } from "./drained.ts";
 import type { Exchange } from "./exchange.ts";
 import type { PodLogRequest, ServerParts } from "./parts.ts";
 import type { ResourceRoute } from "./route.ts";
@@ -15,7 +15,7 @@ export async function sendLog(exchange: Exchange, route: ResourceRoute, { podLog
   response.flushHeaders();
   for await (const piece of log) {
     if (response.destroyed) return;
-    if (!response.write(piece)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!response.write(piece)) await drained(response);
   }
   response.end();
 }

@@ -1,8 +1,8 @@
 /** A watch over HTTP: one JSON line an event, as long as the client reads. */
-import { once } from "node:events";
 import type { KubeObject } from "@fairlead/kube/objects";
 import { ApiError, badRequest } from "../api/errors.ts";
 import type { WatchStart } from "../api/request-api.ts";
+import { drained } from "./drained.ts";
 import type { Exchange } from "./exchange.ts";
 import { apiVersionOf, type ServerParts } from "./parts.ts";
 import { type Presentation, presentationOf } from "./presentation.ts";
@@ -190,7 +190,7 @@ class Stream {
       }
       this.#lines.splice(0, count);
       if (text !== "") {
-        if (!response.write(text)) await Promise.race([once(response, "drain"), once(response, "close")]);
+        if (!response.write(text)) await drained(response);
       } else if (this.#ending) {
         response.end();
         return;

@@ -22,6 +22,8 @@ import { holderOf } from "./holder.ts";
 export interface PlanContext {
   readonly node: NodeName;
   readonly nodes: ReadonlyMap<NodeName, Node>;
+  /** Those of {@link nodes} that are on this host. */
+  readonly hostNodes: ReadonlyMap<NodeName, Node>;
   /** Only Services of this `service-proxy-name` are served; empty means those without one. */
   readonly proxyName: string;
   /** Several nodes on one host: cluster-wide addresses are served by their holder only. */
@@ -150,7 +152,7 @@ function frontendsOf(
 
 function holds(context: PlanContext, policy: TrafficPolicy, choice: EndpointChoice): boolean {
   if (!context.sharedHost) return true;
-  const holder = policy === "Local" ? holderOf(context.nodes, choice.nodesWithLocal) : holderOf(context.nodes);
+  const holder = policy === "Local" ? holderOf(context.hostNodes, choice.nodesWithLocal) : holderOf(context.hostNodes);
   if (holder !== undefined) return holder === context.node;
   // No Node object at all: this agent is alone as far as it can tell. No local endpoint anywhere: nobody serves it.
   return policy === "Cluster";
