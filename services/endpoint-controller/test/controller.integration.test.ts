@@ -132,14 +132,18 @@ test("200 pods that come at once are few writes", async () => {
   );
   await rig.eventually(() => expect(rig.readyOnFeed(ns, "web")).toHaveLength(200));
   const slices = await rig.slices(ns, "web");
-  expect(slices.map(({ endpoints }) => endpoints?.length)).toEqual(expect.arrayContaining([100, 100]));
+  // How they pack depends on how many came together; none is over the bound, and none stands twice.
+  expect(Math.max(...slices.map(({ endpoints = [] }) => endpoints.length))).toBeLessThanOrEqual(100);
+  expect(new Set(slices.flatMap(({ endpoints = [] }) => endpoints.flatMap(({ addresses }) => addresses))).size).toBe(
+    200,
+  );
   await rig.eventually(async () =>
     expect((await rig.client.get("endpoints", web())).subsets?.[0]?.addresses).toHaveLength(200),
   );
   // One or two slices and the Endpoints a time; a write for each pod alone would be 400 and more.
   const writes = await rig.writes();
   expect(writes).toBeGreaterThan(2);
-  expect(writes).toBeLessThan(200);
+  expect(writes).toBeLessThan(100);
   // Own writes are known before their echo, so none of them was in vain.
   expect(await rig.failedSyncs()).toBe(0);
   expect(await writesWhileNothingHappens()).toBe(0);

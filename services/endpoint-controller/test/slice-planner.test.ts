@@ -310,6 +310,20 @@ test("the plan leaves what it was given as it was", () => {
   expect(existing).toEqual(before);
 });
 
+test("of the slices that are written the fullest is filled first", () => {
+  const endpoint = (n: number): ApiEndpoint => ({ addresses: [`10.0.0.${n}`], conditions: { ready: true } });
+  const existing = [
+    { slice: "small", endpoints: [1, 99].map(endpoint) },
+    { slice: "large", endpoints: [2, 3, 98].map(endpoint) },
+  ];
+  const { update } = packSlices({ existing, wanted: [1, 2, 3, 4, 5].map(endpoint), most: 4 });
+  const content = update.map(({ slice, endpoints }) => [slice, endpoints.flatMap(({ addresses }) => addresses)]);
+  expect(Object.fromEntries(content)).toEqual({
+    large: ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"],
+    small: ["10.0.0.1"],
+  });
+});
+
 test("packing keeps an unchanged endpoint where it is", () => {
   const endpoint = (n: number): ApiEndpoint => ({ addresses: [`10.0.0.${n}`], conditions: { ready: true } });
   const existing = [
