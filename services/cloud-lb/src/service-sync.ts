@@ -7,6 +7,12 @@ import type { ServiceWriter } from "./service-writer.ts";
 
 const none: LoadBalancerStatus = { ingress: [] };
 
+/** What a Service has now, and the Service as it was written. */
+export interface Ensured {
+  readonly status: LoadBalancerStatus;
+  readonly written: Service;
+}
+
 /** What a sync works with. */
 export interface ServiceSyncOptions {
   readonly provider: LoadBalancerProvider;
@@ -24,8 +30,8 @@ export class ServiceSync {
     this.#options = options;
   }
 
-  /** EnsuringLoadBalancer → finalizer → load balancer → EnsuredLoadBalancer → status. Returns what the status says then. */
-  async ensure(service: Service): Promise<LoadBalancerStatus> {
+  /** EnsuringLoadBalancer → finalizer → load balancer → EnsuredLoadBalancer → status. */
+  async ensure(service: Service): Promise<Ensured> {
     const { provider, writer } = this.#options;
     this.#normal(service, "EnsuringLoadBalancer", "Ensuring load balancer");
     const kept = await writer.addFinalizer(service);
@@ -43,8 +49,7 @@ export class ServiceSync {
       throw error;
     }
     this.#normal(service, "EnsuredLoadBalancer", "Ensured load balancer");
-    await writer.writeStatus(kept, status);
-    return status;
+    return { status, written: await writer.writeStatus(kept, status) };
   }
 
   /** The nodes have changed and nothing else. */

@@ -34,6 +34,7 @@ export interface TermOptions {
 
 /** What was done last for a Service. */
 interface Done {
+  /** As written: an older copy of it says nothing new. */
   readonly service: Service;
   readonly print: string;
   readonly nodes: string;
@@ -127,6 +128,7 @@ export class Term {
     const { loadBalancerClass } = this.#options;
     const key = keyOf(service);
     const done = this.#done.get(key);
+    if (done && isOlder(service, done.service)) return;
     const wants = wantsLoadBalancer(service, loadBalancerClass);
     const changed = done === undefined ? wants : fingerprint(service) !== done.print;
     const overwritten = done !== undefined && wants && !sameIngress(service, done.status);
@@ -181,6 +183,8 @@ export class Term {
     const print = fingerprint(service);
     const nodes = this.#nodePrint;
     const { metrics } = this.#options;
+    // The copy has not caught up with what was written: it is considered again when it has.
+    if (done && done.nodes === nodes && isOlder(service, done.service)) return;
     if (done?.print === print && sameIngress(service, done.status)) {
       if (done.nodes === nodes) return;
       await this.#sync.update(service);
@@ -188,8 +192,8 @@ export class Term {
       metrics.syncs.inc({ operation: "update", result: "success" });
       return;
     }
-    const status = await this.#sync.ensure(service);
-    this.#done.set(key, { service, print, nodes, status });
+    const { status, written } = await this.#sync.ensure(service);
+    this.#done.set(key, { service: written, print, nodes, status });
     this.#settled(key);
     metrics.syncs.inc({ operation: "ensure", result: "success" });
   }
@@ -259,6 +263,12 @@ export class Term {
 
 function keyOf({ metadata }: Service): string {
   return `${metadata?.namespace ?? ""}/${metadata?.name ?? ""}`;
+}
+
+/** Whether a copy is from before a write. Versions of one object grow (KEP-5504); any other text is taken as new. */
+function isOlder(copy: Service, written: Service): boolean {
+  const [a = "", b = ""] = [copy.metadata?.resourceVersion, written.metadata?.resourceVersion];
+  return copy.metadata?.uid === written.metadata?.uid && /^\d+$/.test(a) && /^\d+$/.test(b) && BigInt(a) < BigInt(b);
 }
 
 function age({ metadata }: Service): string {

@@ -47,6 +47,9 @@ test("a Service gets an address of mode VIP, the finalizer, and Events in the or
   expect(service.status?.loadBalancer?.ingress).toEqual([{ ip: addressesOf(service)[0], ipMode: "VIP" }]);
   await eventually(async () => {
     expect(await reasonsOf(client, "first")).toEqual(["EnsuringLoadBalancer", "IPAllocated", "EnsuredLoadBalancer"]);
+    const { items } = await client.list("events", { namespace: "default" });
+    const about = items.filter(({ involvedObject }) => involvedObject.name === "first");
+    expect(about.map(({ count }) => count)).toEqual([1, 1, 1]);
   });
   await remove("first");
   await eventually(async () => {
@@ -176,8 +179,8 @@ describe.skipIf(needs("kubectl"))("kubectl", () => {
       const text = await kubectl("describe", "svc", "shown");
       expect(text).toMatch(new RegExp(`LoadBalancer Ingress: +${address} \\(VIP\\)`));
       expect(text).toMatch(/LoadBalancer Source Ranges: +127\.0\.0\.0\/8/);
-      expect(text).toMatch(/Normal +EnsuringLoadBalancer +\S+ +service-controller +Ensuring load balancer/);
-      expect(text).toMatch(/Normal +EnsuredLoadBalancer +\S+ +service-controller +Ensured load balancer/);
+      expect(text).toMatch(/Normal +EnsuringLoadBalancer +.* service-controller +Ensuring load balancer/);
+      expect(text).toMatch(/Normal +EnsuredLoadBalancer +.* service-controller +Ensured load balancer/);
     });
     await remove("shown");
   });

@@ -17,8 +17,13 @@ export type Decision =
   | { readonly kind: "keep"; readonly holding: Holding }
   /** It gets this, instead of what it had, if anything. `reason` says why it loses something. */
   | { readonly kind: "assign"; readonly holding: Holding; readonly reason?: string }
-  /** It gets nothing. Withdrawn: nor may it keep what it has. */
-  | { readonly kind: "refuse"; readonly reason: string; readonly withdrawn: boolean };
+  /** It gets nothing. What it has it keeps, unless it is withdrawn. */
+  | {
+      readonly kind: "refuse";
+      readonly reason: string;
+      readonly keeps: Holding | undefined;
+      readonly withdrawn: boolean;
+    };
 
 /** Whether two Services may have one address: the same key, other ports, and the same pods where it matters. */
 export function mayShare(a: SharingTerms, b: SharingTerms): boolean {
@@ -29,15 +34,19 @@ export function mayShare(a: SharingTerms, b: SharingTerms): boolean {
 
 /** Decides one claim. What the claim says it holds counts unless the book says better. Changes nothing. */
 export function decide(claim: Claim, book: AddressBook, pools: readonly Pool[]): Decision {
-  if (claim.fault !== undefined) return { kind: "refuse", reason: claim.fault, withdrawn: false };
   const held = book.holding(claim.id)?.addresses ?? claim.held;
   const problem = whyNotHold(claim, held, book, pools);
   const kept = problem === undefined ? holdingOf(claim, held, pools) : undefined;
+  const refuse = (reason: string): Decision => ({
+    kind: "refuse",
+    reason,
+    keeps: kept,
+    withdrawn: kept === undefined && held.length > 0,
+  });
+  if (claim.fault !== undefined) return refuse(claim.fault);
   if (kept && wanted(claim, kept)) return { kind: "keep", holding: kept };
   const found = find(claim, book, pools);
-  if (typeof found === "string") {
-    return { kind: "refuse", reason: found, withdrawn: problem !== undefined && held.length > 0 };
-  }
+  if (typeof found === "string") return refuse(found);
   const reason = held.length > 0 ? (problem ?? "another address or pool is asked for") : undefined;
   return { kind: "assign", holding: found, ...(reason === undefined ? {} : { reason }) };
 }
@@ -53,14 +62,20 @@ export function restore(claims: readonly Claim[], pools: readonly Pool[]): Addre
   return book;
 }
 
+/** Carries a decision over into the book. */
+export function enter(book: AddressBook, { id }: Claim, decision: Decision): void {
+  const holding = decision.kind === "refuse" ? decision.keeps : decision.holding;
+  if (holding) book.set(holding);
+  else book.release(id);
+}
+
 /** The whole plan: what all claims end up with, the older ones first. */
 export function plan(claims: readonly Claim[], pools: readonly Pool[]): Map<string, Decision> {
   const book = restore(claims, pools);
   return new Map(
     byAge(claims).map((claim) => {
       const decision = decide(claim, book, pools);
-      if (decision.kind !== "refuse") book.set(decision.holding);
-      else if (decision.withdrawn) book.release(claim.id);
+      enter(book, claim, decision);
       return [claim.id, decision];
     }),
   );

@@ -19,7 +19,7 @@ import type { Holding } from "./address-book.ts";
 import { rangeSize } from "./address-range.ts";
 import { claimOf } from "./claim.ts";
 import type { Claim } from "./claim.ts";
-import { decide, poolOf, restore, stranded } from "./planner.ts";
+import { decide, enter, poolOf, restore, stranded } from "./planner.ts";
 import type { Pool } from "./pool.ts";
 
 /** Stranded Services named in a message. */
@@ -112,12 +112,16 @@ export class PoolProvider implements LoadBalancerProvider {
     const claim = this.#claim(service);
     const before = this.#book.holding(claim.id)?.addresses ?? claim.held;
     const decision = decide(claim, this.#book, this.#pools);
+    enter(this.#book, claim, decision);
     if (decision.kind === "refuse") {
-      if (decision.withdrawn) this.#withdraw(service, claim.id, `lost ${before.join(", ")}: ${decision.reason}`);
+      if (decision.withdrawn) {
+        const message = `lost ${before.join(", ")}: ${decision.reason}`;
+        this.#options.notify(service, { type: "Warning", reason: "ClearAssignment", message });
+        this.#freed();
+      }
       throw new AllocationError(decision.reason, { withdrawn: decision.withdrawn });
     }
     const { holding } = decision;
-    this.#book.set(holding);
     if (decision.kind === "assign") {
       const { notify } = this.#options;
       if (decision.reason !== undefined) {
@@ -148,11 +152,6 @@ export class PoolProvider implements LoadBalancerProvider {
 
   #claim(service: Service): Claim {
     return claimOf(service, this.#namespaceLabels(service.metadata?.namespace ?? ""));
-  }
-
-  #withdraw(service: Service, id: string, message: string): void {
-    this.#options.notify(service, { type: "Warning", reason: "ClearAssignment", message });
-    if (this.#book.release(id)) this.#freed();
   }
 
   #freed(): void {
