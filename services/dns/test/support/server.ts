@@ -24,8 +24,8 @@ export async function startServer(
   state: ReadonlyMap<FeedKey, FeedValue> | undefined,
   ...flags: readonly string[]
 ): Promise<TestServer> {
-  const { feed, publisher } = createMemoryFeed({ clock: systemClock });
-  const writer: ChangePublisher = publisher();
+  const memory = createMemoryFeed({ clock: systemClock });
+  const writer: ChangePublisher = memory.publisher();
   if (state) await writer.takeOver(state);
   const standard = ["--resolv-conf", "/dev/null", "--ready-address", "none", "--metrics-address", "none"];
   const listen = flags.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
@@ -33,7 +33,7 @@ export async function startServer(
     argv: [...standard, "--health-address", "127.0.0.1:0", ...listen, ...flags],
     env: {},
   });
-  const dns = composeDns(config, { feed, log: silentLogger, clock: systemClock, random: seededRandom(7) });
+  const dns = composeDns(config, { feed: memory.feed, log: silentLogger, clock: systemClock, random: seededRandom(7) });
   await dns.start();
   return {
     dns,
