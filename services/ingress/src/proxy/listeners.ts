@@ -48,7 +48,9 @@ export class Listeners implements Startable {
   readonly name = "listeners";
   readonly #options: ListenersOptions;
   readonly #sessions = new Set<ServerHttp2Session>();
+  /** Upgraded ones: no request of theirs ends by itself. */
   readonly #sockets = new Set<Duplex>();
+  readonly #connections = new Set<Socket>();
   #http: Server | undefined;
   #https: Http2SecureServer | undefined;
 
@@ -109,6 +111,10 @@ export class Listeners implements Startable {
         gateway.upgrade(request, socket, early);
       });
       requests.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => refuse(error, socket));
+      requests.on("connection", (socket: Socket) => {
+        this.#connections.add(socket);
+        socket.once("close", () => this.#connections.delete(socket));
+      });
       server.on("error", (error) => log.error("a listener failed", { error }));
     }
     https.on("session", (session) => {
@@ -139,7 +145,7 @@ export class Listeners implements Startable {
     }
     for (const socket of this.#sockets) socket.destroy();
     for (const session of this.#sessions) session.destroy();
-    for (const server of servers) (server as Server).closeAllConnections();
+    for (const connection of this.#connections) connection.destroy();
     await Promise.all(closed);
   }
 }
