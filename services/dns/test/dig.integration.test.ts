@@ -24,7 +24,8 @@ describe.skipIf(needs("dig"))("dig", () => {
         asValue.slice(slice("set", [endpoint("10.244.0.1", { hostname: "set-0" })], [http])),
         asValue.service(service("alias", { type: "ExternalName", externalName: "web.default.svc.cluster.local" })),
       ),
-      ...["--pod-records", "insecure"],
+      "--pod-records",
+      "insecure",
     );
     const dig = async (...question: readonly string[]): Promise<string> => {
       const { stdout } = await run("dig", ["@127.0.0.1", "-p", String(server.port), "+tries=1", ...question]);

@@ -85,7 +85,12 @@ describe("names of other zones", () => {
     const upstreams = `127.0.0.1:${silent.port},127.0.0.1:${await freePort()},127.0.0.1:${there.port}`;
     await using here = await startServer(
       stateOf(),
-      ...["--upstreams", upstreams, "--forward-policy", "sequential", "--forward-timeout", "100ms"],
+      "--upstreams",
+      upstreams,
+      "--forward-policy",
+      "sequential",
+      "--forward-timeout",
+      "100ms",
     );
     for (let index = 0; index < 5; index++) {
       expect((await ask(here.port, `gone-${index}.${api}`, "A")).rcode).toBe("NXDOMAIN");
@@ -97,7 +102,10 @@ describe("names of other zones", () => {
     await using silent = await upstream(undefined);
     await using here = await startServer(
       stateOf(),
-      ...["--upstreams", `127.0.0.1:${silent.port}`, "--forward-timeout", "50ms"],
+      "--upstreams",
+      `127.0.0.1:${silent.port}`,
+      "--forward-timeout",
+      "50ms",
     );
     expect((await ask(here.port, api, "A")).rcode).toBe("SERVFAIL");
     await using alone = await startServer(stateOf());
@@ -116,7 +124,10 @@ describe("names of other zones", () => {
     await using second = await upstream(0x8083);
     await using here = await startServer(
       stateOf(),
-      ...["--upstreams", `127.0.0.1:${first.port},127.0.0.1:${second.port}`, "--forward-policy", "round_robin"],
+      "--upstreams",
+      `127.0.0.1:${first.port},127.0.0.1:${second.port}`,
+      "--forward-policy",
+      "round_robin",
     );
     for (let index = 0; index < 6; index++) await ask(here.port, `${index}.${api}`, "A");
     expect([first.count(), second.count()]).toEqual([3, 3]);
@@ -127,7 +138,10 @@ describe("names of other zones", () => {
     await using rest = await upstream(0x8083);
     await using here = await startServer(
       stateOf(),
-      ...["--upstreams", `127.0.0.1:${rest.port}`, "--stub-domains", `Example.ORG=127.0.0.1:${there.port}`],
+      "--upstreams",
+      `127.0.0.1:${rest.port}`,
+      "--stub-domains",
+      `Example.ORG=127.0.0.1:${there.port}`,
     );
     expect((await ask(here.port, api, "A")).answers).toEqual([`${api} A 203.0.113.7`]);
     expect((await ask(here.port, "www.example.net.", "A")).rcode).toBe("NXDOMAIN");
@@ -143,10 +157,7 @@ describe("an ExternalName", () => {
     await using here = await startServer(state, "--upstreams", `127.0.0.1:${there.port}`);
     expect((await ask(here.port, alias, "A")).answers).toEqual([`${alias} CNAME ${api}`, `${api} A 203.0.113.7`]);
     await using silent = await upstream(undefined);
-    await using cut = await startServer(
-      state,
-      ...["--upstreams", `127.0.0.1:${silent.port}`, "--forward-timeout", "50ms"],
-    );
+    await using cut = await startServer(state, "--upstreams", `127.0.0.1:${silent.port}`, "--forward-timeout", "50ms");
     expect(await ask(cut.port, alias, "A")).toMatchObject({ rcode: "NOERROR", answers: [`${alias} CNAME ${api}`] });
   });
 });
@@ -156,7 +167,8 @@ describe("reverse names", () => {
     await using rest = await upstream(0x8083);
     await using here = await startServer(
       stateOf(asValue.service(service("web", { clusterIPs: [ipAddress("10.96.0.1")] }))),
-      ...["--upstreams", `127.0.0.1:${rest.port}`],
+      "--upstreams",
+      `127.0.0.1:${rest.port}`,
     );
     expect((await ask(here.port, "1.0.96.10.in-addr.arpa.", "PTR")).answers).toHaveLength(1);
     expect((await ask(here.port, "gone.cluster.local.", "A")).rcode).toBe("NXDOMAIN");
