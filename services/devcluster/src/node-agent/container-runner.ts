@@ -140,7 +140,16 @@ export class ContainerRunner {
         const dnsFile = this.#writeResolvConf();
         const scratch = directories.prepare(identity, this.name, this.#restartCount);
         const container = this.#container;
-        return planContainer({ pod: pod(), container, place, sources, images, scratch, resolvConf: dnsFile, inherited });
+        return planContainer({
+          pod: pod(),
+          container,
+          place,
+          sources,
+          images,
+          scratch,
+          resolvConf: dnsFile,
+          inherited,
+        });
       } catch (error) {
         this.#complain(error);
         await pause(clock, CONFIGURATION_RETRY_MS, this.#ending.signal);

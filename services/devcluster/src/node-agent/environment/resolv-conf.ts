@@ -93,11 +93,16 @@ function readResolvConf(text: string): Parts {
   let searches: readonly string[] = [];
   let options: Parts["options"] = new Map();
   for (const line of text.split("\n")) {
-    const [key, ...values] = line.replace(/[#;].*/, "").trim().split(/\s+/);
+    const [key, ...values] = line
+      .replace(/[#;].*/, "")
+      .trim()
+      .split(/\s+/);
     if (key === "nameserver" && isIP(values[0]?.split("%")[0] ?? "") !== 0) nameservers.push(values[0] ?? "");
     if (key === "search" || key === "domain") searches = values.map(withoutDot);
     if (key === "options") {
-      options = new Map(values.map((value) => [value.split(":")[0] ?? "", value.split(":").slice(1).join(":")] as const));
+      options = new Map(
+        values.map((value) => [value.split(":")[0] ?? "", value.split(":").slice(1).join(":")] as const),
+      );
     }
   }
   return { nameservers, searches, options };
