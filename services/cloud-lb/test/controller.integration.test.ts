@@ -150,6 +150,26 @@ test("a Service of another class is left alone", async () => {
   await remove("foreign", "own");
 });
 
+test("a change of the nodes updates every load balancer, and none at all is said", async () => {
+  await client.create("services", loadBalancer("noded"));
+  await addressOf(client, "noded");
+  const { items } = await client.list("nodes");
+  const label = "node.kubernetes.io/exclude-from-external-load-balancers";
+  const exclude = async (value: string | null): Promise<void> => {
+    for (const { metadata } of items) {
+      await client.patch("nodes", { name: metadata?.name ?? "" }, { metadata: { labels: { [label]: value } } });
+    }
+  };
+  await exclude("");
+  await eventually(async () => {
+    expect(await reasonsOf(client, "noded")).toEqual(
+      expect.arrayContaining(["UpdatedLoadBalancer", "UnAvailableLoadBalancer"]),
+    );
+  });
+  await exclude(null);
+  await remove("noded");
+});
+
 test("a second process waits, and takes over when the first one stops", async () => {
   await client.create("services", loadBalancer("handed"));
   const address = await addressOf(client, "handed");
