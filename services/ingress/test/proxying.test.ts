@@ -204,6 +204,18 @@ describe("failures", () => {
     expect(posts.sort((a, b) => a - b)).toEqual([200, 200, 502, 502]);
   });
 
+  test("a kept connection that the only endpoint closed meanwhile is replaced by a fresh one", async () => {
+    let count = 0;
+    await serve({}, (request, response) => {
+      count += 1;
+      // Every second request meets a connection that the endpoint no longer wants.
+      if (count % 2 === 0) request.socket.destroy();
+      else response.end("ok");
+    });
+    for (let left = 4; left > 0; left -= 1) expect((await stand.get("/")).status).toBe(200);
+    expect(count).toBeGreaterThan(4);
+  });
+
   test("a response that breaks off does not look complete", async () => {
     await serve({}, (_, response) => {
       response.write("half");

@@ -46,6 +46,11 @@ export class EndpointChoice {
     return endpoint;
   }
 
+  /** The endpoint may be chosen again: its failure was not its own. */
+  forgive(endpoint: UpstreamEndpoint): void {
+    this.#tried.delete(endpoint.key);
+  }
+
   #stick(affinity: AffinityPolicy): UpstreamEndpoint | undefined {
     const failed = this.#tried.size > 0;
     if (affinity.mode === "persistent") {

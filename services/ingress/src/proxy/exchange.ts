@@ -49,6 +49,7 @@ export class Exchange {
   #bodyDone = false;
   #over = false;
   #received = 0;
+  #stale = 0;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -131,7 +132,14 @@ export class Exchange {
       if (!socket.connecting) ready();
       else socket.once(protocol === "HTTPS" ? "secureConnect" : "connect", ready);
     });
-    sent.on("error", () => failed("error", 502));
+    sent.on("error", () => {
+      // A kept connection that the endpoint closed as we used it says nothing of the endpoint: a fresh one may do.
+      if (sent.reusedSocket && !this.#bodyStarted && !settled && this.#stale < MAX_TRIES) {
+        this.#stale += 1;
+        this.#choice.forgive(endpoint);
+      }
+      failed("error", 502);
+    });
     sent.on("timeout", () => {
       sent.destroy();
       // The silence may be the client's: it has not sent its body to the end.
