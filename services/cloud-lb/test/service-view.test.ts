@@ -10,7 +10,10 @@ import {
   wantsLoadBalancer,
 } from "../src/service-view.ts";
 
-const service = (spec: Service["spec"], metadata: Service["metadata"] = {}): Service => ({ metadata, spec });
+const service = (spec: NonNullable<Service["spec"]>, metadata: NonNullable<Service["metadata"]> = {}): Service => ({
+  metadata,
+  spec,
+});
 const finalizers = [cleanupFinalizer];
 const deletionTimestamp = "2026-01-01T00:00:00Z";
 

@@ -106,9 +106,26 @@ export class PoolProvider implements LoadBalancerProvider {
     return Promise.resolve(holding && statusOf(holding));
   }
 
-  // Settled in one turn: no two Services are ever decided on at the same time.
-  // oxlint-disable-next-line require-await
-  async ensure({ service }: LoadBalancerRequest): Promise<LoadBalancerStatus> {
+  ensure({ service }: LoadBalancerRequest): Promise<LoadBalancerStatus> {
+    return Promise.try(() => this.#assign(service));
+  }
+
+  update(): Promise<void> {
+    // An address does not depend on the nodes.
+    return Promise.resolve();
+  }
+
+  ensureDeleted(service: Service): Promise<void> {
+    if (this.#book.release(idOf(service))) this.#freed();
+    return Promise.resolve();
+  }
+
+  onCapacity(listener: (() => void) | undefined): void {
+    this.#listener = listener;
+  }
+
+  // In one turn: no two Services are ever decided on at the same time.
+  #assign(service: Service): LoadBalancerStatus {
     const claim = this.#claim(service);
     const before = this.#book.holding(claim.id)?.addresses ?? claim.held;
     const decision = decide(claim, this.#book, this.#pools);
@@ -134,20 +151,6 @@ export class PoolProvider implements LoadBalancerProvider {
     }
     this.#measure();
     return statusOf(holding);
-  }
-
-  update(): Promise<void> {
-    // An address does not depend on the nodes.
-    return Promise.resolve();
-  }
-
-  ensureDeleted(service: Service): Promise<void> {
-    if (this.#book.release(idOf(service))) this.#freed();
-    return Promise.resolve();
-  }
-
-  onCapacity(listener: (() => void) | undefined): void {
-    this.#listener = listener;
   }
 
   #claim(service: Service): Claim {
