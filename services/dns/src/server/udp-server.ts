@@ -36,7 +36,8 @@ export class UdpServer {
       lookup: (address, _options, callback) => callback(null, address, v6 ? 6 : 4),
     });
     const arrival = { tcp: false, v6 };
-    const send = (answer: Buffer, client: RemoteInfo): void => socket.send(answer, client.port, client.address, ignore);
+    // An answer that cannot be sent is lost, as any datagram may be: the client asks again. A callback would cost a turn.
+    const send = (answer: Buffer, client: RemoteInfo): void => socket.send(answer, client.port, client.address);
     socket.on("message", (query, client) => {
       const answer = handler.handle(query, arrival);
       if (answer === undefined || client.port === 0) return;
@@ -77,6 +78,3 @@ export class UdpServer {
     await closed;
   }
 }
-
-/** An answer that cannot be sent is lost, as any datagram may be: the client asks again. */
-function ignore(): void {}
