@@ -36,7 +36,7 @@ export class UdpServer {
       lookup: (address, _options, callback) => callback(null, address, v6 ? 6 : 4),
     });
     const arrival = { tcp: false, v6 };
-    // An answer that cannot be sent is lost, as any datagram may be: the client asks again. A callback would cost a turn.
+    // An answer that cannot be sent is lost like other datagrams: the client asks again. A callback would cost a turn.
     const send = (answer: Buffer, client: RemoteInfo): void => socket.send(answer, client.port, client.address);
     socket.on("message", (query, client) => {
       const answer = handler.handle(query, arrival);
