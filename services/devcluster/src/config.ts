@@ -1,7 +1,7 @@
 /** The options of the dev cluster. */
 import { commonOptions, ConfigError, defineOptions, option } from "@fairlead/host";
 import type { ConfigIssue, ConfigSources, OptionValues } from "@fairlead/host";
-import { type Cidr, cidrParts } from "@fairlead/types";
+import { type Cidr, cidrParts, type IpAddress, ipAddress } from "@fairlead/types";
 
 /** Nodes at most: each takes its part of the pod range. */
 const maxNodes = 64;
@@ -23,6 +23,11 @@ const table = {
     default: "examples/images.yaml",
     describe: "Image table: what runs in place of each image (see the node agent)",
   }),
+  clusterDns: option.list({
+    optional: true,
+    item: (text: string) => ipAddress(text, "clusterDns"),
+    describe: "Addresses of the cluster's name server, for the pods' resolv.conf",
+  }),
   clusterDomain: option.string({ default: "cluster.local", describe: "DNS name of the cluster" }),
 };
 
@@ -35,7 +40,8 @@ export interface PortRange {
 }
 
 /** What the dev cluster is told; see each option's description. */
-export type DevclusterConfig = Omit<OptionValues<typeof table>, "nodePortRange"> & {
+export type DevclusterConfig = Omit<OptionValues<typeof table>, "nodePortRange" | "clusterDns"> & {
+  readonly clusterDns?: readonly IpAddress[] | undefined;
   readonly nodePortRange: PortRange;
 };
 

@@ -36,7 +36,7 @@ const large = (bytes: number): string =>
 const served = (
   "configmaps endpoints events namespaces nodes pods replicationcontrollers secrets serviceaccounts services " +
   "deployments.apps replicasets.apps leases.coordination.k8s.io endpointslices.discovery.k8s.io " +
-  "ingressclasses.networking.k8s.io ingresses.networking.k8s.io"
+  "ingressclasses.networking.k8s.io ingresses.networking.k8s.io ingresses.extensions"
 ).split(" ");
 
 describe.skipIf(needs("kubectl"))("kubectl", () => {

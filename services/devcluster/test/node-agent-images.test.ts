@@ -81,6 +81,7 @@ describe("what is started", () => {
       sources: { configMap: () => undefined, secret: () => undefined, services: () => [] },
       images,
       scratch: "/scratch",
+      resolvConf: "/pod/resolv.conf",
       inherited: { PATH: "/bin", LANG: "C.UTF-8", SECRET_OF_LAUNCHER: "x" },
     });
 

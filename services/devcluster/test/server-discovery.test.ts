@@ -1,4 +1,5 @@
 import { badRequest } from "../src/api/errors.ts";
+import { withOldIngresses } from "../src/server/old-ingress.ts";
 import { resourceNames } from "../src/strategies/names.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PodLogRequest } from "../src/server/parts.ts";
@@ -37,7 +38,11 @@ describe("discovery", () => {
     expect(core.json).toMatchObject({ kind: "APIGroupDiscoveryList", items: [{ metadata: { name: "" } }] });
     const groups = await fixture.call("/apis", { headers: { accept: aggregated(version) } });
     const found = [core, groups].flatMap(({ json }) => resourcesIn(json));
-    expect(found.sort()).toEqual(resourceNames.map(({ resource }) => resource).sort());
+    expect(found.sort()).toEqual(
+      withOldIngresses(resourceNames)
+        .map(({ resource }) => resource)
+        .sort(),
+    );
   });
 
   test("says what a resource can", async () => {

@@ -32,9 +32,11 @@ export function planContainer(options: {
   sources: EnvironmentSources;
   images: ImageTable;
   scratch: string;
+  /** Path of the pod's resolv.conf. */
+  resolvConf: string;
   inherited: Readonly<Record<string, string | undefined>>;
 }): ContainerPlan {
-  const { pod, container, place, sources, images, scratch, inherited } = options;
+  const { pod, container, place, sources, images, scratch, resolvConf, inherited } = options;
   const image = container.image ?? "";
   const ownCommand = container.command?.length ? container.command : undefined;
   const entry = ownCommand ? optionalEntry(images, image) : images.find(image);
@@ -47,6 +49,8 @@ export function planContainer(options: {
     TMPDIR: scratch,
     HOSTNAME: pod.spec?.hostname ?? pod.metadata?.name ?? "",
     POD_IP: place.podIp,
+    // Its own /etc is the machine's: an app that looks names up as in a cluster reads this one.
+    FAIRLEAD_RESOLV_CONF: resolvConf,
     ...entry?.env,
     ...requested,
   };

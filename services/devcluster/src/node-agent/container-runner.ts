@@ -7,6 +7,7 @@ import { ContainerRun } from "./container-run.ts";
 import type { EndOptions } from "./container-run.ts";
 import { containerStatus, newContainerId, terminated, waiting } from "./container-state.ts";
 import type { ContainerState, Resumption } from "./container-state.ts";
+import { resolvConf } from "./environment/resolv-conf.ts";
 import { CONFIGURATION_RETRY_MS } from "./limits.ts";
 import { pause, timestamp } from "./pause.ts";
 import { ContainerPlanError } from "./plan-error.ts";
@@ -136,14 +137,34 @@ export class ContainerRunner {
     const { pod, place, sources, images, inherited, directories, identity, clock } = this.#context;
     while (!this.#ending.signal.aborted) {
       try {
+        const dnsFile = this.#writeResolvConf();
         const scratch = directories.prepare(identity, this.name, this.#restartCount);
-        return planContainer({ pod: pod(), container: this.#container, place, sources, images, scratch, inherited });
+        const container = this.#container;
+        return planContainer({
+          pod: pod(),
+          container,
+          place,
+          sources,
+          images,
+          scratch,
+          resolvConf: dnsFile,
+          inherited,
+        });
       } catch (error) {
         this.#complain(error);
         await pause(clock, CONFIGURATION_RETRY_MS, this.#ending.signal);
       }
     }
     return undefined;
+  }
+
+  /** Writes the pod's resolv.conf, anew for each start, as the machine's may have changed; returns its path. */
+  #writeResolvConf(): string {
+    const { pod, directories, identity, dns, event } = this.#context;
+    const { text, warnings } = resolvConf(pod(), dns());
+    const written = directories.writeResolvConf(identity, text);
+    if (written.changed) for (const { reason, message } of warnings) event("Warning", reason, message);
+    return written.path;
   }
 
   #complain(error: unknown): void {

@@ -10,6 +10,7 @@
  *   the last run and touches nothing else.
  * - Volumes are not mounted; a pod that asks for them gets a Warning event and runs without.
  */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Logger, Startable } from "@fairlead/host";
 import type { Cidr, Clock, Random } from "@fairlead/types";
@@ -44,6 +45,10 @@ export interface NodeAgentConfig {
   readonly podCidr: Cidr;
   /** Path of the image table. */
   readonly images: string;
+  /** Addresses of the cluster's name server, for the pods' resolv.conf; without them pods resolve as the machine does. */
+  readonly clusterDns?: readonly string[] | undefined;
+  /** cluster.local unless told. */
+  readonly clusterDomain?: string | undefined;
 }
 
 /** The node agents of all nodes. */
@@ -86,6 +91,11 @@ export function createNodeAgents(options: {
       secret: (namespace, name) => api.find("secrets", namespace, name),
       services: () => api.list("services").items,
     },
+    dns: () => ({
+      clusterDns: config.clusterDns ?? [],
+      clusterDomain: config.clusterDomain ?? "cluster.local",
+      host: machineResolvConf(),
+    }),
     inherited: options.inherited ?? process.env,
   };
   const nodes = Array.from({ length: config.nodes }, (_, index): ManagedNode => {
@@ -111,4 +121,13 @@ function nodeAddress(range: Cidr, node: number): string {
   const { first, size } = cidrParts(range);
   if (BigInt(node) >= size) throw new InvalidInputError("nodeCidr", `${range} has no room for node-${node}`);
   return bigIntToAddress(first + BigInt(node), IpFamily.v4);
+}
+
+function machineResolvConf(): string {
+  try {
+    return readFileSync("/etc/resolv.conf", "utf8");
+  } catch {
+    // A machine without one resolves nothing, and so do its pods.
+    return "";
+  }
 }

@@ -5,6 +5,7 @@ import type { Clock, Random } from "@fairlead/types";
 import type { ClusterApi } from "../api/cluster-api.ts";
 import type { EnvironmentSources } from "./environment/container-environment.ts";
 import type { PodPlace } from "./environment/field-reference.ts";
+import type { DnsSurroundings } from "./environment/resolv-conf.ts";
 import type { ImageTable } from "./image-table.ts";
 import type { PodDirectories, PodIdentity } from "./log/pod-directories.ts";
 import type { ProcessLedger } from "./process/process-ledger.ts";
@@ -21,6 +22,8 @@ export interface NodeContext {
   readonly ledger: ProcessLedger;
   readonly turnstile: Turnstile;
   readonly sources: EnvironmentSources;
+  /** What pods' resolv.conf is made from, as it is now. */
+  readonly dns: () => DnsSurroundings;
   /** The launcher's environment, of which containers get a few variables. */
   readonly inherited: Readonly<Record<string, string | undefined>>;
 }

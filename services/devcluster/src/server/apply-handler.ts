@@ -5,6 +5,7 @@ import type { WriteOptions } from "../api/request-api.ts";
 import type { Exchange } from "./exchange.ts";
 import { managerOf } from "./field-owners.ts";
 import { decodeObject, fieldValidationOf } from "./object-decoder.ts";
+import { storedKind } from "./old-ingress.ts";
 import type { ServerParts } from "./parts.ts";
 import { presentationOf } from "./presentation.ts";
 import { decodeBody, readBody } from "./request-body.ts";
@@ -22,7 +23,7 @@ export async function applyObject(exchange: Exchange, route: ResourceRoute, part
   const presentation = presentationOf(exchange, names, parts);
   if (!exchange.query.get("fieldManager")) throw badRequest("fieldManager is required for apply patch");
   const request = {
-    gvk: names,
+    gvk: storedKind(names),
     resource: names.resource,
     manager: managerOf(exchange),
     force: exchange.flag("force"),

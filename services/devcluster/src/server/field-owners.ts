@@ -2,6 +2,7 @@
 import { badRequest } from "../api/errors.ts";
 import type { WriteOptions } from "../api/request-api.ts";
 import type { Exchange } from "./exchange.ts";
+import { storedKind } from "./old-ingress.ts";
 import type { ServerParts } from "./parts.ts";
 import type { ResourceRoute } from "./route.ts";
 
@@ -25,5 +26,6 @@ export function ownersOf(
   { ownership, clock }: ServerParts,
 ): NonNullable<WriteOptions["owners"]> {
   const manager = managerOf(exchange);
-  return (before, after) => ownership.trackWrite({ gvk: names, before, after, manager, subresource, now: clock.now() });
+  const gvk = storedKind(names);
+  return (before, after) => ownership.trackWrite({ gvk, before, after, manager, subresource, now: clock.now() });
 }

@@ -1,6 +1,7 @@
 /** From a JSON value to an object of a kind: what does not belong there is refused or dropped, as the client asked. */
 import type { KubeObject } from "@fairlead/kube/objects";
 import { badRequest, type FieldCause, invalid } from "../api/errors.ts";
+import { fromOldIngress, isOldIngress, storedKind } from "./old-ingress.ts";
 import { apiVersionOf, type KindName, type SchemaSource } from "./parts.ts";
 
 /** What happens to unknown fields: refused, dropped with a warning, or dropped. */
@@ -22,7 +23,7 @@ export function fieldValidationOf(text: string | null): FieldValidation {
   throw badRequest(`fieldValidation must be Strict, Warn or Ignore, not ${JSON.stringify(text)}`);
 }
 
-/** Checks kind, types and fields; throws BadRequest, or Invalid where a field is missing, naming each field. */
+/** Checks kind, types and fields of an object, which comes out as it is stored; throws BadRequest, or Invalid where a field is missing, naming each field. */
 export function decodeObject(
   kind: KindName,
   value: unknown,
@@ -34,6 +35,9 @@ export function decodeObject(
   }
   const object = value as KubeObject;
   checkKind(kind, object);
+  if (isOldIngress(kind)) {
+    return decodeObject(storedKind(kind), fromOldIngress(value as Record<string, unknown>), schemas, validation);
+  }
   const { unknown, typeErrors } = schemas.validate(kind, object);
   refuseFaults(kind, object, typeErrors);
   const pruned = schemas.prune(kind, object);

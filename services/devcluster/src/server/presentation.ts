@@ -5,6 +5,7 @@ import type { Page } from "../api/request-api.ts";
 import type { ResourceNames } from "../api/strategy.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Representation } from "./media-types.ts";
+import { isOldIngress, toOldIngress } from "./old-ingress.ts";
 import { apiVersionOf, type ServerParts } from "./parts.ts";
 
 /** Makes the answer's body for one resource and one request. */
@@ -32,15 +33,16 @@ export function presentationOf(exchange: Exchange, names: ResourceNames, parts: 
 type Forms = Omit<Presentation, "encoding">;
 
 function objects(names: ResourceNames): Forms {
+  const shown = (object: KubeObject): object => (isOldIngress(names) ? toOldIngress(names, { ...object }) : object);
   return {
-    one: (object) => object,
+    one: shown,
     list: (page) => ({
       kind: `${names.kind}List`,
       apiVersion: apiVersionOf(names),
       metadata: listMetadata(page),
-      items: page.items,
+      items: isOldIngress(names) ? page.items.map((object) => shown(object)) : page.items,
     }),
-    watched: (object) => object,
+    watched: shown,
   };
 }
 

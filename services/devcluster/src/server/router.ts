@@ -1,10 +1,12 @@
 /** From a request to the one that answers it. */
 import { ApiError, methodNotAllowed } from "../api/errors.ts";
+import type { ResourceNames } from "../api/strategy.ts";
 import { discover, serverVersion } from "./discovery.ts";
 import type { Exchange } from "./exchange.ts";
 import { sendLog } from "./log-handler.ts";
 import type { ServerParts } from "./parts.ts";
 import { getObject, listObjects } from "./read-handlers.ts";
+import { isOldIngress, oldIngressWarning, withOldIngresses } from "./old-ingress.ts";
 import { notServed, type ResourceRoute, routeOf } from "./route.ts";
 import { changeScale, getScale } from "./scale-handlers.ts";
 import { WatchStreams } from "./watch-stream.ts";
@@ -20,6 +22,8 @@ export function isPublic(path: string): boolean {
 /** Answers requests; keeps the open watches. */
 export class Router {
   readonly #parts: ServerParts;
+  /** Made with the first request. */
+  #resources: readonly ResourceNames[] | undefined;
   readonly #watches: WatchStreams;
 
   constructor(parts: ServerParts) {
@@ -34,13 +38,18 @@ export class Router {
 
   /** Answers; settles when the answer is complete. Throws ApiError where it has not begun. */
   async answer(exchange: Exchange): Promise<void> {
-    const route = routeOf(exchange.path, this.#parts.resources);
+    const route = routeOf(exchange.path, this.#served());
     if (route.kind === "other") return this.#answerOther(exchange, route.path);
     const { target } = route;
     if (target.names.resource === "endpoints") exchange.warn(endpointsWarning);
+    if (isOldIngress(target.names)) exchange.warn(oldIngressWarning(target.names));
     if (target.subresource !== undefined) return this.#answerPart(exchange, target, target.subresource);
     if (target.name === undefined) return this.#answerCollection(exchange, target);
     return this.#answerObject(exchange, target);
+  }
+
+  #served(): readonly ResourceNames[] {
+    return (this.#resources ??= withOldIngresses(this.#parts.resources));
   }
 
   async #answerObject(exchange: Exchange, target: ResourceRoute): Promise<void> {
@@ -98,7 +107,7 @@ export class Router {
       ? this.#parts.schemas.openapiDocument(path.slice(openapiRoot.length))
       : undefined;
     if (document) return exchange.send(200, document);
-    const discovery = discover(path, exchange.request.headers.accept, this.#parts.resources);
+    const discovery = discover(path, exchange.request.headers.accept, this.#served());
     if (!discovery) throw notServed();
     exchange.sendText(200, JSON.stringify(discovery.body), discovery.contentType);
   }

@@ -8,6 +8,7 @@ import type { Exchange } from "./exchange.ts";
 import { ownersOf } from "./field-owners.ts";
 import { bodyEncoding, mediaEntries } from "./media-types.ts";
 import { decodeObject, fieldValidationOf } from "./object-decoder.ts";
+import { isOldIngress, storedKind, toOldIngress } from "./old-ingress.ts";
 import type { KindName, ServerParts } from "./parts.ts";
 import { presentationOf } from "./presentation.ts";
 import { selectionOf } from "./read-handlers.ts";
@@ -100,7 +101,9 @@ export async function readPatch(
   const validation = fieldValidationOf(exchange.query.get("fieldValidation"));
   const patch = decodeBody(await readBody(exchange.request), "json");
   return (current) => {
-    const changed = parts.applyPatch(kind, contentType, patch, current);
+    // A patch speaks of the shape that its path has.
+    const shown = isOldIngress(kind) ? toOldIngress(kind, { ...current }) : current;
+    const changed = parts.applyPatch(storedKind(kind), contentType, patch, shown);
     const { object, warnings } = decodeObject(kind, changed, parts.schemas, validation);
     for (const warning of warnings) exchange.warn(warning);
     return object;

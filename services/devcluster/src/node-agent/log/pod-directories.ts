@@ -1,5 +1,5 @@
 /** Where a pod's files lie: `<state>/pods/<namespace>_<name>_<uid>/<container>/{scratch/,<incarnation>.log}`. */
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LOG_INCARNATIONS } from "../limits.ts";
@@ -44,6 +44,15 @@ export class PodDirectories {
     return scratch;
   }
 
+  /** Writes the pod's resolv.conf where it differs; its containers share it. */
+  writeResolvConf(pod: PodIdentity, text: string): { readonly path: string; readonly changed: boolean } {
+    const path = join(this.pod(pod), "resolv.conf");
+    if (readIfThere(path) === text) return { path, changed: false };
+    mkdirSync(this.pod(pod), { recursive: true });
+    writeFileSync(path, text);
+    return { path, changed: true };
+  }
+
   /** Removes all of a pod. */
   async remove(pod: PodIdentity): Promise<void> {
     await rm(this.pod(pod), { recursive: true, force: true });
@@ -57,5 +66,14 @@ export class PodDirectories {
       const path = join(this.root, name);
       if (!wanted.has(path)) rmSync(path, { recursive: true, force: true });
     }
+  }
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // Not there yet, or not to be read: it is written anew.
+    return undefined;
   }
 }

@@ -1,0 +1,37 @@
+/** Errors of the service. */
+import { CodedError } from "@fairlead/types";
+
+/** Thrown by a provider that has no address for a Service: none is free, or the one asked for may not be had. */
+export class AllocationError extends CodedError {
+  readonly code = "ALLOCATION_REFUSED";
+  /** The Service lost the address that its status names: the status must not go on naming it. */
+  readonly withdrawn: boolean;
+
+  constructor(message: string, options: { withdrawn?: boolean } = {}) {
+    super(message);
+    this.name = "AllocationError";
+    this.withdrawn = options.withdrawn ?? false;
+  }
+}
+
+/** Thrown by a provider that wants to be asked again after a time of its own choosing, as a cloud's API does that is still at work. */
+export class RetryLaterError extends CodedError {
+  readonly code = "RETRY_LATER";
+  readonly delayMs: number;
+
+  constructor(message: string, delayMs: number) {
+    super(message);
+    this.name = "RetryLaterError";
+    this.delayMs = delayMs;
+  }
+}
+
+/** Thrown instead of a write by a process that may no longer write: another one leads, or may by now. */
+export class NotLeaderError extends CodedError {
+  readonly code = "NOT_LEADER";
+
+  constructor() {
+    super("this process no longer holds the lease");
+    this.name = "NotLeaderError";
+  }
+}

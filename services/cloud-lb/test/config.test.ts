@@ -1,0 +1,34 @@
+import { silentLogger } from "@fairlead/host";
+import { FakeClock, RecordingLogger, seededRandom } from "@fairlead/testkit";
+import { expect, test } from "vitest";
+import { composeCloudLb, wireCloudLb } from "../src/compose.ts";
+import { readCloudLbConfig } from "../src/config.ts";
+
+const read = (...argv: string[]) => readCloudLbConfig({ argv, env: {} });
+const clock = new FakeClock();
+const random = seededRandom(1);
+
+test.each([[["--provider=pool"]], [["--provider=pool", "--pools=a.yaml", "--pool-range=10.0.0.0/24"]]])(
+  "%j is refused: the pool needs one source of addresses",
+  (argv) => {
+    expect(() => read(...argv)).toThrow(expect.objectContaining({ code: "CONFIG" }));
+  },
+);
+
+test("without a provider it needs nothing, is ready, and touches no Service", async () => {
+  const log = new RecordingLogger();
+  const service = composeCloudLb(read("--health-address=127.0.0.1:0"), { log, clock, random });
+  await service.start();
+  try {
+    expect((await fetch(`${service.healthUrl}/readyz`)).status).toBe(200);
+    expect(log.records.some(({ message }) => message.includes("no provider"))).toBe(true);
+  } finally {
+    await service.stop();
+  }
+});
+
+test("every part of the wiring without a provider can be made", () => {
+  const { tokens, resolve } = wireCloudLb(read(), { log: silentLogger, clock, random });
+  expect(tokens.length).toBe(2);
+  for (const token of tokens) expect(resolve(token)).toBeDefined();
+});

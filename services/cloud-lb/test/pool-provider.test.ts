@@ -1,0 +1,122 @@
+import { createMetrics } from "@fairlead/host";
+import type { Service } from "@fairlead/kube";
+import { RecordingLogger } from "@fairlead/testkit";
+import { cidr } from "@fairlead/types";
+import { expect, test } from "vitest";
+import { PoolProvider } from "../src/providers/pool/pool-provider.ts";
+import { readPools, solePool } from "../src/providers/pool/pool.ts";
+import type { Pool } from "../src/providers/pool/pool.ts";
+import type { LoadBalancerRequest } from "../src/provider.ts";
+import { FakeLoadBalancerProvider, providerCompliance } from "../src/testing.ts";
+import type { FakeLoadBalancer } from "../src/testing.ts";
+import { pools } from "./support/claims.ts";
+
+const four = solePool("127.200.0.0/30");
+
+function open(from: readonly Pool[] = four) {
+  const notes: string[] = [];
+  const log = new RecordingLogger();
+  const metrics = createMetrics();
+  let calls = 0;
+  const provider = new PoolProvider({
+    pools: from,
+    metrics,
+    log,
+    notify: ({ metadata }, { reason, message }) => notes.push(`${metadata?.name} ${reason}: ${message}`),
+  });
+  provider.onCapacity(() => (calls += 1));
+  return { provider, notes, log, metrics, calls: () => calls };
+}
+
+function service(name: string, more: Service["spec"] = {}, annotations: Record<string, string> = {}): Service {
+  return {
+    metadata: { namespace: "default", name, uid: name, annotations, creationTimestamp: "2026-01-01T00:00:00Z" },
+    spec: { type: "LoadBalancer", ports: [{ port: 80 }], ...more },
+  };
+}
+
+const holding = (of: Service, ip: string): Service => ({ ...of, status: { loadBalancer: { ingress: [{ ip }] } } });
+
+const request = (of: Service): LoadBalancerRequest => ({
+  service: of,
+  nodes: [],
+  sourceRanges: [cidr("0.0.0.0/0")],
+  healthCheck: { port: 10_256, path: "/healthz" },
+});
+
+providerCompliance("pool", () => ({
+  make: () => open(pools("name: p, addresses: [127.200.0.1-127.200.0.9]")).provider,
+}));
+
+providerCompliance("fake", () => {
+  const balancers = new Map<string, FakeLoadBalancer>();
+  return { make: () => new FakeLoadBalancerProvider({ balancers }) };
+});
+
+test("an address is given back once, and whoever waits hears of it", async () => {
+  const { provider, calls } = open();
+  for (const name of ["a", "b", "c"]) await provider.ensure(request(service(name)));
+  await expect(provider.ensure(request(service("d")))).rejects.toMatchObject({
+    code: "ALLOCATION_REFUSED",
+    withdrawn: false,
+  });
+  expect(calls()).toBe(0);
+  await provider.ensureDeleted(service("b"));
+  await provider.ensureDeleted(service("b"));
+  expect(calls()).toBe(1);
+  expect(await provider.ensure(request(service("d")))).toEqual({ ingress: [{ ip: "127.200.0.2", ipMode: "VIP" }] });
+});
+
+test("an address that two have stays with the older, and the other loses it when there is no other", async () => {
+  const { provider, notes } = open(pools("name: one, addresses: [127.200.0.1]"));
+  const [old, young] = [holding(service("a"), "127.200.0.1"), holding(service("b"), "127.200.0.1")];
+  provider.restore({ services: [young, old], namespaceLabels: () => ({}) });
+  await expect(provider.ensure(request(young))).rejects.toMatchObject({ withdrawn: true });
+  expect(notes).toEqual([expect.stringContaining("b ClearAssignment: lost 127.200.0.1")]);
+  expect(await provider.ensure(request(old))).toMatchObject({ ingress: [{ ip: "127.200.0.1" }] });
+});
+
+test("another controller's address from the same range is not given", async () => {
+  const { provider } = open();
+  const foreign = holding(service("foreign", { loadBalancerClass: "example.org/other" }), "127.200.0.1");
+  provider.restore({ services: [foreign], namespaceLabels: () => ({}) });
+  expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.200.0.2" }] });
+});
+
+test("pools that would strand an address are taken only when it is given back", async () => {
+  const { provider, log, metrics, calls } = open();
+  await provider.ensure(request(service("a")));
+  expect(provider.offer(pools("name: new, addresses: [127.201.0.1-127.201.0.3]"))).toBe(false);
+  expect(log.records.at(-1)).toMatchObject({ level: "error", fields: { services: ["default/a (127.200.0.1)"] } });
+  expect(await metrics.text()).toContain("fairlead_cloud_lb_pool_config_stale 1");
+  expect(await provider.ensure(request(service("b")))).toMatchObject({ ingress: [{ ip: "127.200.0.2" }] });
+  await provider.ensureDeleted(service("b"));
+  await provider.ensureDeleted(service("a"));
+  expect(await metrics.text()).toContain("fairlead_cloud_lb_pool_config_stale 0");
+  expect(calls()).toBe(2);
+  expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.201.0.1" }] });
+  expect(await metrics.text()).toContain('fairlead_cloud_lb_pool_addresses_in_use{pool="new"} 1');
+});
+
+test("a request in two places is refused with both named", async () => {
+  const { provider } = open();
+  const both = service("a", { loadBalancerIP: "127.200.0.1" }, { "metallb.io/loadBalancerIPs": "127.200.0.2" });
+  await expect(provider.ensure(request(both))).rejects.toThrow(/loadBalancerIPs.*spec\.loadBalancerIP/);
+});
+
+test.each([
+  ["pools: 3", "pools"],
+  ["pools: []", "pools"],
+  ["pools: [{name: a, addresses: []}]", "pools[0].addresses"],
+  ["pools: [{name: a, addresses: [10.0.0.9-10.0.0.1]}]", "pools[0].addresses[0]"],
+  ["pools: [{name: a, addresses: [10.0.0.1/24]}]", "pools[0].addresses[0]"],
+  ["pools: [{name: a, addresses: [10.0.0.0/24], autoassign: true}]", "pools[0].autoassign"],
+  ["pools: [{name: a, addresses: [10.0.0.0/24]}, {name: b, addresses: [10.0.0.7]}]", "pools"],
+  [
+    "pools: [{name: a, addresses: [10.0.0.0/24], serviceAllocation: {priority: -1}}]",
+    "pools[0].serviceAllocation.priority",
+  ],
+  ["pools: [", "pools"],
+])("a pool file is refused by field: %s", (text, field) => {
+  expect(() => readPools(text)).toThrow(expect.objectContaining({ code: "INVALID_INPUT", field }));
+});

@@ -1,0 +1,115 @@
+/** The options of dns. */
+import { commonOptions, ConfigError, defineOptions, option, splitHostPort } from "@fairlead/host";
+import type { ConfigSources, OptionValues } from "@fairlead/host";
+import { InvalidInputError } from "@fairlead/types";
+import { forwardPolicies } from "./forward/policy.ts";
+import { MAX_UPSTREAMS } from "./forward/forwarder.ts";
+import { serverAddress, stubDomain } from "./forward/server-address.ts";
+import { parseName } from "./wire/name.ts";
+import { WireError } from "./wire/wire-error.ts";
+import { podRecordModes } from "./zone/pods.ts";
+
+/** TTL at most, in seconds: CoreDNS' bound. */
+const maxTtlSeconds = 3_600;
+
+/** Every option; names, defaults and meaning are in the README too. */
+export const dnsOptions = defineOptions("dns", table());
+
+function table() {
+  return {
+    listen: option.list({
+      default: ["127.0.0.1:53"],
+      item: (text: string) => {
+        splitHostPort(text, "listen");
+        return text;
+      },
+      describe: "Addresses to answer at, UDP and TCP; port 0 takes a free one",
+    }),
+    clusterDomain: option.custom({
+      kind: "name",
+      default: "cluster.local",
+      read: domainName,
+      describe: "DNS name of the cluster",
+    }),
+    ttl: option.integer({
+      default: 5,
+      min: 0,
+      max: maxTtlSeconds,
+      describe: "TTL of the cluster's records, in seconds",
+    }),
+    podRecords: option.choice({
+      values: podRecordModes,
+      default: "disabled",
+      describe: "Names of pods by address (CoreDNS: pods)",
+    }),
+    endpointPodNames: option.boolean({
+      default: false,
+      describe: "Endpoints without a host name go by their pod's name, not by their address",
+    }),
+    upstreams: option.list({
+      optional: true,
+      item: (text: string) => serverAddress(text, "upstreams"),
+      describe: `Servers for all other names, ${MAX_UPSTREAMS} at most; absent means those of resolvConf`,
+    }),
+    resolvConf: option.path({ default: "/etc/resolv.conf", describe: "Where upstreams come from if none are given" }),
+    stubDomains: option.list({
+      default: [],
+      item: (text: string) => stubDomain(text, "stubDomains"),
+      describe: "Zones with servers of their own: zone=address|address",
+    }),
+    forwardPolicy: option.choice({
+      values: forwardPolicies,
+      default: "random",
+      describe: "Order in which upstreams are asked",
+    }),
+    forwardTimeout: option.duration({
+      default: "2s",
+      describe: "Time for an upstream to answer before the next is asked",
+    }),
+    forceTcp: option.boolean({ default: false, describe: "Ask upstreams over TCP only" }),
+    natsUrl: option.string({ optional: true, describe: "NATS servers to follow, comma separated: nats://host:4222" }),
+    natsBucket: option.string({ default: "fairlead", describe: "Bucket of the feed, one a cluster" }),
+    natsUser: option.string({ optional: true, describe: "User name for NATS" }),
+    natsPassword: option.string({ optional: true, secret: true, describe: "Password for NATS" }),
+    natsCredentials: option.path({ optional: true, describe: "Credentials file for NATS (JWT and nkey)" }),
+    natsCa: option.path({ optional: true, describe: "CA certificate of the NATS servers" }),
+    natsCert: option.path({ optional: true, describe: "Client certificate for NATS" }),
+    natsKey: option.path({ optional: true, describe: "Key of the client certificate" }),
+    feedCopy: option.path({ optional: true, describe: "Where the last state is kept for a start without the bus" }),
+    ...commonOptions({ healthAddress: "127.0.0.1:8080" }),
+    readyAddress: optionalAddress("127.0.0.1:8181", "Where /readyz answers besides healthAddress; none for nowhere"),
+    metricsAddress: optionalAddress("127.0.0.1:9153", "Where /metrics answers besides healthAddress; none for nowhere"),
+  };
+}
+
+function optionalAddress(address: string, describe: string) {
+  return option.custom<string | undefined>({
+    kind: "host:port|none",
+    default: address,
+    describe,
+    read(text) {
+      if (text === "none") return undefined;
+      splitHostPort(text, "");
+      return text;
+    },
+  });
+}
+
+/** The configuration as read. */
+export type DnsConfig = OptionValues<ReturnType<typeof table>>;
+
+/** Reads and checks everything; throws a ConfigError that lists every mistake. */
+export function readDnsConfig(sources: ConfigSources): DnsConfig {
+  const values = dnsOptions.read(sources);
+  if (values.listen.length > 0) return values;
+  throw new ConfigError("dns", [{ field: "listen", source: "--listen", reason: "must name an address" }]);
+}
+
+function domainName(text: string): string {
+  try {
+    if (parseName(text).length > 0) return text;
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+  }
+  throw new InvalidInputError("", `must be a domain name such as cluster.local, not ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,62 @@
+/** The options of the ingress. */
+import { commonOptions, defineOptions, option } from "@fairlead/host";
+import type { ConfigSources, OptionValues } from "@fairlead/host";
+import { cidr, schedulerNames } from "@fairlead/types";
+
+/** Every option; names, defaults and meaning are in the README too. */
+export const ingressOptions = defineOptions("ingress", table());
+
+function table() {
+  return {
+    kubeconfig: option.path({ optional: true, describe: "The API server; absent inside a cluster" }),
+    ingressClass: option.string({
+      default: "fairlead",
+      describe: "Class that the annotation kubernetes.io/ingress.class may name",
+    }),
+    controllerName: option.string({
+      default: "fairlead.dev/ingress",
+      describe: "spec.controller of the IngressClasses that are served",
+    }),
+    httpAddress: option.address({ default: "0.0.0.0:80", describe: "Where HTTP is served" }),
+    httpsAddress: option.address({ default: "0.0.0.0:443", describe: "Where HTTPS is served" }),
+    publicHttpsPort: option.port({
+      optional: true,
+      describe: "Port in redirects to https; else the one that is bound",
+    }),
+    publishAddress: option.list({ default: [], describe: "Addresses or names to write into the status of Ingresses" }),
+    natsUrl: option.string({ optional: true, describe: "NATS servers to follow, comma separated: nats://host:4222" }),
+    natsBucket: option.string({ default: "fairlead", describe: "Bucket of the feed, one a cluster" }),
+    natsUser: option.string({ optional: true, describe: "User name for NATS" }),
+    natsPassword: option.string({ optional: true, secret: true, describe: "Password for NATS" }),
+    natsCredentials: option.path({ optional: true, describe: "Credentials file for NATS (JWT and nkey)" }),
+    natsCa: option.path({ optional: true, describe: "CA certificate of the NATS servers" }),
+    natsCert: option.path({ optional: true, describe: "Client certificate for NATS" }),
+    natsKey: option.path({ optional: true, describe: "Key of the client certificate" }),
+    feedCopy: option.path({ optional: true, describe: "Where the last state is kept for a start without the bus" }),
+    scheduler: option.choice({
+      values: schedulerNames,
+      default: "rr",
+      describe: "Balancing where no annotation says otherwise",
+    }),
+    connectTimeout: option.duration({ default: "5s", describe: "Time for an endpoint to accept" }),
+    readTimeout: option.duration({ default: "60s", describe: "Silence of an endpoint after which a request fails" }),
+    sendTimeout: option.duration({ default: "60s", describe: "Time without progress while a body is sent" }),
+    maxBodyBytes: option.integer({ default: 1_048_576, min: 0, describe: "Longest body of a request; 0 means any" }),
+    sslRedirect: option.boolean({ default: true, describe: "Plain requests for a host with TLS are sent to https" }),
+    trustedProxies: option.list({
+      default: [],
+      item: (text: string) => cidr(text, "trustedProxies"),
+      describe: "Ranges whose X-Forwarded-* and Forwarded are believed",
+    }),
+    drainTimeout: option.duration({ default: "3s", describe: "Time for requests under way when the ingress stops" }),
+    ...commonOptions({ healthAddress: "0.0.0.0:10254" }),
+  };
+}
+
+/** The configuration as read. */
+export type IngressConfig = OptionValues<ReturnType<typeof table>>;
+
+/** Reads and checks everything; throws a ConfigError that lists every mistake. */
+export function readIngressConfig(sources: ConfigSources): IngressConfig {
+  return ingressOptions.read(sources);
+}

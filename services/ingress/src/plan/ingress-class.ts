@@ -1,0 +1,33 @@
+/** Which Ingresses are ours. */
+import type { Ingress, IngressClass } from "@fairlead/kube";
+
+/** Marks the class that Ingresses without one belong to. */
+const defaultAnnotation = "ingressclass.kubernetes.io/is-default-class";
+/** How Ingresses named their class before v1; honoured where `spec.ingressClassName` is absent. */
+const legacyAnnotation = "kubernetes.io/ingress.class";
+
+/** Who we are. */
+export interface ClassOptions {
+  /** The name that the old annotation may give, whether an IngressClass object of it exists or not. */
+  readonly ingressClass: string;
+  /** `spec.controller` of the IngressClasses that we serve. */
+  readonly controllerName: string;
+}
+
+/** Decides by the IngressClasses there are. */
+export function acceptsIngress(options: ClassOptions, classes: readonly IngressClass[]): (ingress: Ingress) => boolean {
+  const ours = new Set(
+    classes
+      .filter(({ spec }) => spec?.controller === options.controllerName)
+      .map(({ metadata }) => metadata?.name ?? ""),
+  );
+  const isDefault = classes.some(
+    ({ metadata }) => ours.has(metadata?.name ?? "") && metadata?.annotations?.[defaultAnnotation] === "true",
+  );
+  return ({ metadata, spec }) => {
+    if (spec?.ingressClassName !== undefined) return ours.has(spec.ingressClassName);
+    const legacy = metadata?.annotations?.[legacyAnnotation];
+    if (legacy !== undefined && legacy !== "") return legacy === options.ingressClass || ours.has(legacy);
+    return isDefault;
+  };
+}

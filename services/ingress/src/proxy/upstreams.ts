@@ -1,0 +1,196 @@
+/** The endpoints behind each backend, kept over changes of the routes: rotation, counts and open connections stay. */
+import { createHash } from "node:crypto";
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type { FeedView } from "@fairlead/bus";
+import { createPicker } from "@fairlead/balancing";
+import type { Candidate, Picker } from "@fairlead/balancing";
+import { serviceKey } from "@fairlead/types";
+import type { Endpoint, Random, SchedulerName, ServiceKey } from "@fairlead/types";
+import type { BackendUse } from "../plan/planner.ts";
+import type { BackendRef } from "../plan/route.ts";
+
+/** Connections to one endpoint at a time; further requests wait for one, within the request's own time. */
+export const MAX_ENDPOINT_CONNECTIONS = 1024;
+/** Idle connections kept to one endpoint. */
+export const MAX_IDLE_CONNECTIONS = 128;
+/** An idle connection is closed after this, before most servers (5 s and more) would close it under a request. In milliseconds. */
+export const IDLE_CONNECTION_MS = 4_000;
+/** Endpoints of one backend that are used. */
+export const MAX_BACKEND_ENDPOINTS = 5_000;
+
+/** One endpoint of one backend. `active` is the number of requests under way. */
+export class UpstreamEndpoint implements Candidate {
+  readonly key: string;
+  readonly address: string;
+  readonly port: number;
+  readonly weight: number;
+  /** What a cookie calls it: says nothing of the address, and is the same after a restart. */
+  readonly id: string;
+  active = 0;
+  readonly #agents: { http?: HttpAgent; https?: HttpsAgent };
+
+  constructor(options: {
+    backend: string;
+    address: string;
+    port: number;
+    weight: number;
+    previous?: UpstreamEndpoint;
+  }) {
+    const { backend, address, port, weight, previous } = options;
+    this.address = address;
+    this.port = port;
+    this.weight = weight;
+    this.key = `${address}:${port}`;
+    this.id = createHash("sha256").update(`${backend}|${this.key}`).digest("base64url").slice(0, 22);
+    this.#agents = previous === undefined ? {} : previous.#agents;
+    this.active = previous?.active ?? 0;
+  }
+
+  /** Its pool of connections. */
+  agent(protocol: "HTTP" | "HTTPS"): HttpAgent {
+    const options = {
+      keepAlive: true,
+      maxSockets: MAX_ENDPOINT_CONNECTIONS,
+      maxFreeSockets: MAX_IDLE_CONNECTIONS,
+      timeout: IDLE_CONNECTION_MS,
+      scheduling: "lifo",
+    } as const;
+    if (protocol === "HTTP") return (this.#agents.http ??= new HttpAgent(options));
+    // As in ingress-nginx, whose proxy-ssl-verify is off unless asked: pods have certificates that nobody signed.
+    return (this.#agents.https ??= new HttpsAgent({ ...options, rejectUnauthorized: false }));
+  }
+
+  /** Closes what is idle; requests under way finish. */
+  retire(): void {
+    for (const agent of [this.#agents.http, this.#agents.https]) {
+      if (agent === undefined) continue;
+      agent.maxFreeSockets = 0;
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+    }
+  }
+}
+
+/** The endpoints of one backend as of now. Its list is replaced, never changed. */
+export class Upstream {
+  readonly ref: BackendRef;
+  readonly scheduler: SchedulerName;
+  readonly picker: Picker;
+  endpoints: readonly UpstreamEndpoint[] = [];
+  byId: ReadonlyMap<string, UpstreamEndpoint> = new Map<string, UpstreamEndpoint>();
+
+  constructor(options: { ref: BackendRef; scheduler: SchedulerName; random: Random }) {
+    this.ref = options.ref;
+    this.scheduler = options.scheduler;
+    this.picker = createPicker(options.scheduler, { random: options.random });
+  }
+
+  /** Takes over what the feed says now. */
+  update(view: FeedView): void {
+    const found = resolveBackend(this.ref, view);
+    const previous = new Map(this.endpoints.map((endpoint) => [endpoint.key, endpoint]));
+    let same = found.length === previous.size;
+    const next = found.map(({ address, port, weight }) => {
+      const before = previous.get(`${address}:${port}`);
+      previous.delete(`${address}:${port}`);
+      if (before?.weight === weight) return before;
+      same = false;
+      const options = { backend: this.ref.key, address, port, weight };
+      return new UpstreamEndpoint(before === undefined ? options : { ...options, previous: before });
+    });
+    for (const gone of previous.values()) gone.retire();
+    if (same && previous.size === 0) return;
+    this.endpoints = next;
+    this.byId = new Map(next.map((endpoint) => [endpoint.id, endpoint]));
+  }
+
+  retire(): void {
+    for (const endpoint of this.endpoints) endpoint.retire();
+    this.endpoints = [];
+    this.byId = new Map();
+  }
+}
+
+/** All backends that some route names. */
+export class UpstreamSet {
+  readonly #random: Random;
+  readonly #scheduler: SchedulerName;
+  readonly #upstreams = new Map<string, Upstream>();
+  readonly #byService = new Map<ServiceKey, Set<Upstream>>();
+
+  constructor(options: { random: Random; scheduler: SchedulerName }) {
+    this.#random = options.random;
+    this.#scheduler = options.scheduler;
+  }
+
+  get(ref: BackendRef): Upstream | undefined {
+    return this.#upstreams.get(ref.key);
+  }
+
+  /** Adds what a new table needs. Call it before the table is swapped; {@link prune} after. */
+  prepare(uses: readonly BackendUse[], view: FeedView): void {
+    for (const { ref, scheduler = this.#scheduler } of uses) {
+      if (this.#upstreams.get(ref.key)?.scheduler === scheduler) continue;
+      const upstream = new Upstream({ ref, scheduler, random: this.#random });
+      upstream.update(view);
+      this.#drop(ref.key);
+      this.#upstreams.set(ref.key, upstream);
+      const service = serviceKey(ref.namespace, ref.service);
+      const others = this.#byService.get(service) ?? new Set();
+      this.#byService.set(service, others.add(upstream));
+    }
+  }
+
+  /** Drops what no route names any more. */
+  prune(uses: readonly BackendUse[]): void {
+    const wanted = new Set(uses.map(({ ref }) => ref.key));
+    for (const key of this.#upstreams.keys()) if (!wanted.has(key)) this.#drop(key);
+  }
+
+  /** The feed has changed these Services. */
+  update(services: Iterable<ServiceKey>, view: FeedView): void {
+    for (const service of services) for (const upstream of this.#byService.get(service) ?? []) upstream.update(view);
+  }
+
+  stop(): void {
+    for (const key of this.#upstreams.keys()) this.#drop(key);
+  }
+
+  #drop(key: string): void {
+    const upstream = this.#upstreams.get(key);
+    if (upstream === undefined) return;
+    this.#upstreams.delete(key);
+    const service = serviceKey(upstream.ref.namespace, upstream.ref.service);
+    const others = this.#byService.get(service);
+    others?.delete(upstream);
+    if (others?.size === 0) this.#byService.delete(service);
+    for (const endpoint of upstream.endpoints) endpoint.retire();
+  }
+}
+
+/** Addresses for a backend: its ready endpoints, else those that still serve while terminating, as kube-proxy does. */
+export function resolveBackend(
+  ref: BackendRef,
+  view: Pick<FeedView, "services" | "slicesOf">,
+): { readonly address: string; readonly port: number; readonly weight: number }[] {
+  const key = serviceKey(ref.namespace, ref.service);
+  const service = view.services.get(key);
+  const servicePort = service?.ports.find(
+    ({ name, port, protocol }) => protocol === "TCP" && (name === ref.port || port === ref.port),
+  );
+  if (servicePort === undefined) return [];
+  const pairs = view.slicesOf(key).flatMap((slice) => {
+    const port = slice.ports.find(({ name, protocol }) => protocol === "TCP" && name === servicePort.name)?.port;
+    return port === undefined ? [] : slice.endpoints.map((endpoint) => ({ endpoint, port }));
+  });
+  const ready = pairs.filter(({ endpoint }) => endpoint.ready);
+  const usable = ready.length > 0 ? ready : pairs.filter(({ endpoint }) => endpoint.serving && endpoint.terminating);
+  const byKey = new Map(usable.map((pair) => [`${first(pair.endpoint)}:${pair.port}`, pair]));
+  return [...byKey.values()]
+    .slice(0, MAX_BACKEND_ENDPOINTS)
+    .map(({ endpoint, port }) => ({ address: first(endpoint), port, weight: endpoint.weight }));
+}
+
+function first(endpoint: Endpoint): string {
+  return endpoint.addresses[0] ?? "";
+}
