@@ -27,6 +27,7 @@ export const plan = {
 export interface DevFile {
   readonly kubeconfig: string;
   readonly api: string;
+  readonly dns: { readonly address: string; readonly port: number };
   readonly nodes: readonly { readonly name: string; readonly address: string }[];
   readonly metrics: Readonly<Record<string, string>>;
 }

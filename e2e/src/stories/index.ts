@@ -4,6 +4,7 @@ import { affinityStory } from "./affinity.ts";
 import { balancingStory } from "./balancing.ts";
 import { changeStory } from "./change.ts";
 import { environmentStory } from "./environment.ts";
+import { namesStory } from "./names.ts";
 import { nodePortsStory } from "./node-ports.ts";
 import { portsStory } from "./ports.ts";
 import { readinessStory } from "./readiness.ts";
@@ -18,5 +19,6 @@ export const sharedStories = [
   nodePortsStory,
   addressesStory,
   environmentStory,
+  namesStory,
   refusalsStory,
 ] as const;

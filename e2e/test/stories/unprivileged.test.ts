@@ -8,6 +8,7 @@ import { countByPod, get } from "../../src/http-load.ts";
 import { list, replicaSet, service } from "../../src/manifests.ts";
 import { freshStateDir, repository, startStack } from "../../src/stack.ts";
 import type { Stack } from "../../src/stack.ts";
+import { dig } from "../../src/dig.ts";
 import { apply, clusterIP, untilEndpoints, untilReady } from "../../src/stories/story.ts";
 
 /** Debian's `nobody`. */
@@ -26,7 +27,7 @@ function withoutPrivileges(): readonly string[] {
   }
 }
 
-describe.skipIf(needs("kubectl", "setpriv"))("a user without privileges", () => {
+describe.skipIf(needs("kubectl", "setpriv", "dig"))("a user without privileges", () => {
   let stack: Stack | undefined;
   beforeAll(async () => {
     const stateDir = freshStateDir();
@@ -53,6 +54,18 @@ describe.skipIf(needs("kubectl", "setpriv"))("a user without privileges", () => 
       const bodies = await Promise.all(Array.from({ length: 10 }, () => get(url)));
       expect([...countByPod(bodies).values()]).toEqual([5, 5]);
     }
+  });
+
+  test("has the names of the cluster at port 1053, and is told so", async () => {
+    if (stack === undefined) throw new Error("the stack is not running");
+    const { dns, nodes } = stack.dev;
+    expect(dns.port).toBe(1053);
+    expect(stack.process.stdout()).toContain(
+      `fairlead: ${dns.address}:53 may not be bound without privileges: the DNS listens at port 1053 instead\n`,
+    );
+    expect(nodes.map(({ address }) => address)).not.toContain(dns.address);
+    const address = await clusterIP(stack, "default", "kubernetes");
+    expect(await dig(stack, "kubernetes.default.svc.cluster.local")).toEqual([address]);
   });
 
   test("is told by an Event what to do about a port below 1024, while the Service's other port works", async () => {

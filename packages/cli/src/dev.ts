@@ -5,6 +5,7 @@ import { HelpRequested, systemClock } from "@fairlead/host";
 import type { ConfigSources } from "@fairlead/host";
 import { CodedError } from "@fairlead/types";
 import type { Ending, Reason } from "./ending.ts";
+import { dnsAddress } from "./options/address-plan.ts";
 import { readDevOptions, wantsJson, withoutEffect } from "./options/dev-options.ts";
 import type { DevOptions } from "./options/dev-options.ts";
 import { jsonReporter } from "./report/json-reporter.ts";
@@ -13,6 +14,8 @@ import { plainReporter } from "./report/plain-reporter.ts";
 import { self } from "./report/reporter.ts";
 import type { Reporter, ReporterOptions } from "./report/reporter.ts";
 import { terminalReporter } from "./report/terminal-reporter.ts";
+import { findDnsPlace } from "./stack/dns-place.ts";
+import type { DnsPlace } from "./stack/dns-place.ts";
 import { reasonOf, stopDeadlineMs, StoppedError } from "./stack/stack.ts";
 import type { Stack } from "./stack/stack.ts";
 import { removeDevFile, writeDevFile } from "./state/dev-file.ts";
@@ -70,10 +73,12 @@ async function runOn(options: DevOptions, reporter: Reporter, ending: Ending): P
   try {
     removeDevFile(stateDir);
     await clearLeftovers(stateDir, reporter);
+    const dns = await findDnsPlace({ address: dnsAddress(options), port: options.dnsPort });
+    if (dns.notice !== undefined) reporter.event(self, dns.notice);
     const record = new RunRecord({ stateDir });
     record.open();
     try {
-      return await runStack(await makeStack(options, reporter, record), options, reporter, ending);
+      return await runStack(await makeStack({ options, dns, reporter, record }), options, reporter, ending);
     } finally {
       // A stop that was not in time may have left something behind: the next launcher will want to know.
       if (leftoversIn(stateDir).length === 0) record.close();
@@ -117,13 +122,18 @@ async function runStack(stack: Stack, options: DevOptions, reporter: Reporter, e
 }
 
 /** Loads only the way that is wanted: the services are most of the memory of this process. */
-async function makeStack(options: DevOptions, reporter: Reporter, record: RunRecord): Promise<Stack> {
-  if (options.distributed) {
+async function makeStack(given: {
+  readonly options: DevOptions;
+  readonly dns: DnsPlace;
+  readonly reporter: Reporter;
+  readonly record: RunRecord;
+}): Promise<Stack> {
+  if (given.options.distributed) {
     const { DistributedStack } = await import("./distributed/distributed-stack.ts");
-    return new DistributedStack({ options, reporter, record });
+    return new DistributedStack(given);
   }
   const { EmbeddedStack } = await import("./stack/embedded-stack.ts");
-  return new EmbeddedStack({ options, reporter });
+  return new EmbeddedStack(given);
 }
 
 async function clearLeftovers(stateDir: string, reporter: Reporter): Promise<void> {
@@ -166,8 +176,14 @@ function summaryOf(facts: DevFacts, options: DevOptions): readonly (readonly [st
     ["services", options.serviceCidr],
     ["pods", options.podCidr],
     ["node ports", `30000-32767 on ${facts.nodes.map((node) => node.address).join(", ")}`],
+    ["names", digCommand(facts.dns)],
     ["state", options.stateDir],
   ];
+}
+
+/** A question to the name server that has an answer in every cluster. */
+function digCommand({ address, port }: DevFacts["dns"]): string {
+  return `dig @${address}${port === 53 ? "" : ` -p ${port}`} kubernetes.default.svc.cluster.local`;
 }
 
 /** As a shell reads it: the line is there to be copied. */

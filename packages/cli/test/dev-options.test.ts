@@ -58,8 +58,11 @@ describe("the options of fairlead dev", () => {
     ["--node-cidr 127.0.0.0/24", "nodeCidr: must not hold 127.0.0.1, where the API listens"],
     ["--node-cidr 127.96.4.0/24", "nodeCidr: 127.96.4.0/24 overlaps serviceCidr, which is 127.96.0.0/16"],
     ["--pod-cidr 127.244.0.0/24", "podCidr: 127.244.0.0/24 has room for 1 nodes (a /24 each), not for 2"],
-    ["--node-cidr 127.64.0.0/30 --nodes 3", "nodeCidr: 127.64.0.0/30 has room for 2 nodes, not for 3"],
-    ["--node-cidr 127.64.0.0/32", "nodeCidr: 127.64.0.0/32 has room for 0 nodes, not for 2"],
+    [
+      "--node-cidr 127.64.0.0/27",
+      "nodeCidr: 127.64.0.0/27 is too small: a /26 is the least, its address 53 is the DNS's",
+    ],
+    ["--dns-port 65536", "dnsPort: "],
     ["--plane nftables", "plane: nftables is not part of this version yet: userspace is the only plane"],
     ["--plane ipvs", "plane: ipvs is not part of this version yet: userspace is the only plane"],
     ["--plane kernel", 'plane: must be userspace, not "kernel"'],
@@ -74,7 +77,7 @@ describe("the options of fairlead dev", () => {
   });
 
   test.each([
-    ["fits exactly", "--nodes 2 --node-cidr 127.64.0.0/30 --pod-cidr 127.244.0.0/23"],
+    ["fits exactly", "--nodes 2 --node-cidr 127.64.0.0/26 --pod-cidr 127.244.0.0/23"],
     ["lies beside another", "--service-cidr 127.96.0.0/16 --pod-cidr 127.97.0.0/16"],
   ])("take a range that %s", (_case, line) => {
     expect(issues(line)).toEqual([]);
@@ -93,7 +96,6 @@ describe("the options of fairlead dev", () => {
   test("never pass in silence where they do nothing", () => {
     expect(withoutEffect(read())).toEqual([]);
     expect(withoutEffect(read("--dns-port 53 --https-port 8443", { FAIRLEAD_HTTP_PORT: "8080" }))).toEqual([
-      "--dns-port has no effect yet: this version has no DNS",
       "--http-port has no effect yet: this version has no ingress",
       "--https-port has no effect yet: this version has no ingress",
     ]);

@@ -21,6 +21,8 @@ function steady(text: string, path: string): readonly string[] {
     .replaceAll(path, "STATE")
     .replaceAll(/after \d+\.\d s/g, "after N s")
     .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:PORT")
+    .replaceAll(/127\.66\.0\.53:\d+/g, "127.66.0.53:PORT")
+    .replaceAll(/-p \d+/g, "-p PORT")
     .replaceAll(/\(\d+\)/g, "(PID)")
     .trimEnd()
     .split("\n");
@@ -31,6 +33,7 @@ const summary = [
   "  services    127.98.0.0/16",
   "  pods        127.246.0.0/16",
   "  node ports  30000-32767 on 127.66.0.1, 127.66.0.2",
+  "  names       dig @127.66.0.53 -p PORT kubernetes.default.svc.cluster.local",
   "  state       STATE",
   "fairlead is ready",
 ];
@@ -44,7 +47,7 @@ describe("fairlead dev, embedded", () => {
     expect(dev).toEqual({
       kubeconfig: join(folder.path, "kubeconfig"),
       api: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/) as string,
-      dns: null,
+      dns: { address: "127.66.0.53", port: expect.any(Number) as number },
       ingress: null,
       nodes: [
         { name: "node-1", address: "127.66.0.1" },
@@ -54,6 +57,7 @@ describe("fairlead dev, embedded", () => {
       metrics: {
         devcluster: url,
         "endpoint-controller": url,
+        dns: url,
         "proxy-agent/node-1": url,
         "proxy-agent/node-2": url,
       },
@@ -68,6 +72,8 @@ describe("fairlead dev, embedded", () => {
       "devcluster is ready after N s: https://127.0.0.1:PORT",
       "starting endpoint-controller",
       "endpoint-controller is ready after N s",
+      "starting dns",
+      "dns is ready after N s: 127.66.0.53:PORT",
       "starting proxy-agent node-1",
       "proxy-agent node-1 is ready after N s: 127.66.0.1",
       "starting proxy-agent node-2",
@@ -81,7 +87,7 @@ describe("fairlead dev, embedded", () => {
 
   test("speaks JSON only, one object a line, with --log json", async () => {
     await using folder = await stateFolder();
-    const process = await folder.dev(["--log", "json", "--nodes", "1", "--dns-port", "53"], ready);
+    const process = await folder.dev(["--log", "json", "--nodes", "1", "--http-port", "8080"], ready);
     process.signal("SIGINT");
     expect(await process.exited).toEqual({ code: 0, signal: null });
     const records = process
@@ -93,10 +99,32 @@ describe("fairlead dev, embedded", () => {
     const started = ["starting", "started"];
     const own = records.filter(({ type, service }) => !/event|warning/.test(type) || service === "fairlead");
     const types = own.map(({ type }) => type);
-    expect(types).toEqual(["warning", ...started, ...started, ...started, "summary", "ready", "stopping", "stopped"]);
+    expect(types).toEqual([
+      "warning",
+      ...Array.from({ length: 4 }, () => started).flat(),
+      "summary",
+      "ready",
+      "stopping",
+      "stopped",
+    ]);
     expect(records.find(({ type }) => type === "ready")?.message).toBe("fairlead is ready");
-    expect(records[0]?.message).toBe("--dns-port has no effect yet: this version has no DNS");
+    expect(records[0]?.message).toBe("--http-port has no effect yet: this version has no ingress");
     expect(process.stderr()).toBe("");
+  });
+
+  test("ends with code 1 where the DNS cannot have the port that it was told, naming the option", async () => {
+    await using folder = await stateFolder();
+    const occupant = createServer().listen(0, "127.66.0.53");
+    await once(occupant, "listening");
+    const { port } = occupant.address() as AddressInfo;
+    try {
+      const process = await folder.dev(["--dns-port", String(port)]);
+      expect(await process.exited).toEqual({ code: 1, signal: null });
+      expect(process.stderr()).toBe(`fairlead: 127.66.0.53:${port} is in use; --dns-port takes another one\n`);
+      expect(process.stdout()).toBe("");
+    } finally {
+      occupant.close();
+    }
   });
 
   test("ends with code 1 and the reason where it cannot start, and with nothing left running", async () => {
@@ -172,6 +200,7 @@ describe.skipIf(needs("nats-server"))("fairlead dev, distributed,", () => {
     const parts = leftoversIn(folder.path);
     expect(parts.map(({ name }) => name).toSorted()).toEqual([
       "devcluster",
+      "dns",
       "endpoint-controller",
       "nats-server",
       "proxy-agent node-1",
@@ -198,11 +227,13 @@ describe.skipIf(needs("nats-server"))("fairlead dev, distributed,", () => {
     expect(lines[0]).toBe("fairlead: waiting for processes of an earlier run to end: nats-server (PID)");
     expect(lines.filter((line) => /is ready|starting/.test(line)).toSorted()).toEqual([
       "devcluster is ready after N s: https://127.0.0.1:PORT",
+      "dns is ready after N s: 127.66.0.53:PORT",
       "endpoint-controller is ready after N s",
       "fairlead is ready",
       "nats-server is ready after N s: nats://127.0.0.1:PORT",
       "proxy-agent node-1 is ready after N s: 127.66.0.1",
       "starting devcluster",
+      "starting dns",
       "starting endpoint-controller",
       "starting nats-server",
       "starting proxy-agent node-1",

@@ -145,7 +145,7 @@ describe("dev.json", () => {
   const facts = {
     kubeconfig: "/state/kubeconfig",
     api: "https://127.0.0.1:6443",
-    dns: null,
+    dns: { address: "127.64.0.53", port: 53 },
     ingress: null,
     nodes: [{ name: "node-1", address: ipAddress("127.64.0.1") }],
     lbPool: cidr("127.200.0.0/24"),

@@ -6,7 +6,15 @@ import { apiAddress, nodePlaces } from "../options/address-plan.ts";
 import type { DevOptions } from "../options/dev-options.ts";
 import { logPath, LogSink } from "../report/log-sink.ts";
 import type { Reporter } from "../report/reporter.ts";
-import { devclusterFlags, endpointControllerFlags, proxyAgentFlags, serviceMain } from "../stack/service-config.ts";
+import { placeText } from "../stack/dns-place.ts";
+import type { DnsPlace } from "../stack/dns-place.ts";
+import {
+  devclusterFlags,
+  dnsFlags,
+  endpointControllerFlags,
+  proxyAgentFlags,
+  serviceMain,
+} from "../stack/service-config.ts";
 import type { Flags } from "../stack/service-config.ts";
 import { agentName, reasonOf, stopDeadlineMs, StoppedError } from "../stack/stack.ts";
 import type { Stack } from "../stack/stack.ts";
@@ -24,7 +32,7 @@ import { answersReady, isListening } from "./ready-probe.ts";
  * Bounds of V8's young generation by service, in MiB (its own is 16). A third less memory in all; in the relay, the CPU time of
  * a request is the same within the noise at 4 and above, and goes up below.
  */
-const semiSpaceMiB = { devcluster: 4, "endpoint-controller": 4, "proxy-agent": 8 } as const;
+const semiSpaceMiB = { devcluster: 4, dns: 8, "endpoint-controller": 4, "proxy-agent": 8 } as const;
 
 /** What uses a service is stopped before it, and waited for this long, in milliseconds. */
 const clientsFirstMs = 800;
@@ -52,6 +60,7 @@ interface Program {
 /** See the module. */
 export class DistributedStack implements Stack {
   readonly #options: DevOptions;
+  readonly #dns: DnsPlace;
   readonly #reporter: Reporter;
   readonly #record: RunRecord;
   readonly #running: ChildService[] = [];
@@ -59,8 +68,9 @@ export class DistributedStack implements Stack {
   readonly #ports = new Set<number>();
   #stopping: Promise<void> | undefined;
 
-  constructor(options: { options: DevOptions; reporter: Reporter; record: RunRecord }) {
+  constructor(options: { options: DevOptions; dns: DnsPlace; reporter: Reporter; record: RunRecord }) {
     this.#options = options.options;
+    this.#dns = options.dns;
     this.#reporter = options.reporter;
     this.#record = options.record;
   }
@@ -102,12 +112,13 @@ export class DistributedStack implements Stack {
     const base = await healthOf(apiName);
     const devcluster = { service: apiName, name: apiName, health: base, where: api } as const;
     const [, bus] = await Promise.all([
-      this.#service({ ...devcluster, flags: devclusterFlags({ ...options, apiPort }, base) }),
+      this.#service({ ...devcluster, flags: devclusterFlags({ ...options, apiPort }, this.#dns, base) }),
       this.#startBus(),
     ]);
     if (!existsSync(kubeconfig)) throw new Error(`devcluster wrote no ${kubeconfig}`);
     const busFlags = ["--nats-url", bus.url];
     const controller = await healthOf("endpoint-controller");
+    const dns = await healthOf("dns");
     const programs: Program[] = [
       {
         service: "endpoint-controller",
@@ -115,6 +126,14 @@ export class DistributedStack implements Stack {
         flags: [...endpointControllerFlags(kubeconfig, controller), ...busFlags],
         health: controller,
         env: natsEnvironment(bus.writer),
+      },
+      {
+        service: "dns",
+        name: "dns",
+        flags: [...dnsFlags(options, this.#dns, dns), ...busFlags],
+        health: dns,
+        env: natsEnvironment(bus.reader),
+        where: placeText(this.#dns),
       },
     ];
     for (const node of nodes) {
@@ -129,7 +148,15 @@ export class DistributedStack implements Stack {
       });
     }
     await Promise.all(programs.map((program) => this.#service(program)));
-    return { kubeconfig, api, dns: null, ingress: null, nodes, lbPool: options.lbPool, metrics };
+    return {
+      kubeconfig,
+      api,
+      dns: { address: this.#dns.address, port: this.#dns.port },
+      ingress: null,
+      nodes,
+      lbPool: options.lbPool,
+      metrics,
+    };
   }
 
   async #stopAll(): Promise<void> {
@@ -138,7 +165,7 @@ export class DistributedStack implements Stack {
     const bus = this.#running.filter(({ name }) => name === busName);
     const api = this.#running.filter(({ name }) => name === apiName);
     const others = this.#running.filter(({ name }) => name !== busName && name !== apiName);
-    // Agents and controller first, then the API, then the bus. One that is slow must not take the time of the others.
+    // Agents, DNS and controller first, then the API, then the bus. One that is slow must not take the time of the others.
     const clients = Promise.all(others.map(stop));
     await Promise.race([clients, pause(clientsFirstMs)]);
     await Promise.all([clients, ...api.map(stop)]);

@@ -18,6 +18,12 @@ export const apiAddress: IpAddress = ipAddress("127.0.0.1");
 /** Addresses of one node's pods: devcluster gives each node a /24. */
 const podsPerNode = 256n;
 
+/** Which address of the node range is the name server's: out of the way of the nodes, and with ranges of their own two stacks do not meet. */
+const dnsPlace = 53n;
+
+/** Addresses of the smallest node range, in which that one lies: a /26. */
+const smallestNodeRange = 64n;
+
 /** A node as the stack's facts name it. */
 export interface NodePlace {
   readonly name: string;
@@ -64,11 +70,9 @@ export function planIssues(plan: AddressPlan): readonly ConfigIssue[] {
   if (subnets < BigInt(nodes)) {
     issues.push(issue("podCidr", `${ranges.podCidr} has room for ${subnets} nodes (a /24 each), not for ${nodes}`));
   }
-  // Neither the network's own address nor the last one of the range is a node's.
-  const places = cidrParts(ranges.nodeCidr).size - 2n;
-  if (places < BigInt(nodes)) {
+  if (cidrParts(ranges.nodeCidr).size < smallestNodeRange) {
     issues.push(
-      issue("nodeCidr", `${ranges.nodeCidr} has room for ${places < 0n ? 0 : places} nodes, not for ${nodes}`),
+      issue("nodeCidr", `${ranges.nodeCidr} is too small: a /26 is the least, its address ${dnsPlace} is the DNS's`),
     );
   }
   return issues;
@@ -81,6 +85,12 @@ export function nodePlaces({ nodes, nodeCidr }: Pick<AddressPlan, "nodes" | "nod
     name: `node-${index + 1}`,
     address: bigIntToAddress(first + BigInt(index + 1), family),
   }));
+}
+
+/** Where the name server of a plan listens. */
+export function dnsAddress({ nodeCidr }: Pick<AddressPlan, "nodeCidr">): IpAddress {
+  const { first, family } = cidrParts(nodeCidr);
+  return bigIntToAddress(first + dnsPlace, family);
 }
 
 function overlap(one: Cidr, other: Cidr): boolean {

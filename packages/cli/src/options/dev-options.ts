@@ -18,7 +18,11 @@ const table = {
   podCidr: range({ default: "127.244.0.0/16", describe: "Range of pod addresses, a /24 of it for each node" }),
   nodeCidr: range({ default: "127.64.0.0/24", describe: "Range of node addresses; node-1 has the first" }),
   lbPool: range({ default: "127.200.0.0/24", describe: "Range of load balancer addresses" }),
-  dnsPort: option.port({ optional: true, describe: "Port of the cluster's DNS; no effect yet, there is none" }),
+  dnsPort: option.port({
+    optional: true,
+    describe:
+      "Port of the cluster's DNS, 0 takes a free one; default: 53, or 1053 where 53 may not be bound or is taken",
+  }),
   httpPort: option.port({ optional: true, describe: "Port of the ingress for HTTP; no effect yet, there is none" }),
   httpsPort: option.port({ optional: true, describe: "Port of the ingress for HTTPS; no effect yet, there is none" }),
   apiPort: option.port({ default: 6443, describe: "Port of the Kubernetes API on 127.0.0.1; 0 takes a free one" }),
@@ -57,10 +61,9 @@ export function readDevOptions(sources: ConfigSources): DevOptions {
 }
 
 /** Says of each option that was given and does nothing in this version that it does nothing. */
-export function withoutEffect({ dnsPort, httpPort, httpsPort }: DevOptions): readonly string[] {
+export function withoutEffect({ httpPort, httpsPort }: DevOptions): readonly string[] {
   const say = (flag: string, part: string): string => `${flag} has no effect yet: this version has no ${part}`;
   return [
-    ...(dnsPort === undefined ? [] : [say("--dns-port", "DNS")]),
     ...(httpPort === undefined ? [] : [say("--http-port", "ingress")]),
     ...(httpsPort === undefined ? [] : [say("--https-port", "ingress")]),
   ];

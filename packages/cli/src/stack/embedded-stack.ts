@@ -1,6 +1,7 @@
 /** The whole stack in this process: one memory feed, no bus, unprivileged. */
 import { createMemoryFeed } from "@fairlead/bus";
 import { composeDevcluster } from "@fairlead/devcluster";
+import { composeDns } from "@fairlead/dns";
 import { composeEndpointController } from "@fairlead/endpoint-controller";
 import { createLogger, systemClock, systemRandom } from "@fairlead/host";
 import type { Logger, Startable } from "@fairlead/host";
@@ -10,7 +11,9 @@ import type { DevOptions } from "../options/dev-options.ts";
 import { logPath, LogSink } from "../report/log-sink.ts";
 import type { Reporter } from "../report/reporter.ts";
 import type { DevFacts } from "../state/dev-file.ts";
-import { devclusterConfig, endpointControllerConfig, proxyAgentConfig } from "./service-config.ts";
+import { placeText } from "./dns-place.ts";
+import type { DnsPlace } from "./dns-place.ts";
+import { devclusterConfig, dnsConfig, endpointControllerConfig, proxyAgentConfig } from "./service-config.ts";
 import { agentName, reasonOf, StoppedError } from "./stack.ts";
 import type { Stack } from "./stack.ts";
 
@@ -20,14 +23,16 @@ const healthAddress = "127.0.0.1:0";
 /** See the module. A part that fails for good crashes this process, and that ends the launcher. */
 export class EmbeddedStack implements Stack {
   readonly #options: DevOptions;
+  readonly #dns: DnsPlace;
   readonly #reporter: Reporter;
   readonly #sinks: LogSink[] = [];
   /** What was started, also what is still starting, in groups: those of one group do not need each other. */
   readonly #started: Startable[][] = [];
   #stopping: Promise<void> | undefined;
 
-  constructor(options: { options: DevOptions; reporter: Reporter }) {
+  constructor(options: { options: DevOptions; dns: DnsPlace; reporter: Reporter }) {
     this.#options = options.options;
+    this.#dns = options.dns;
     this.#reporter = options.reporter;
   }
 
@@ -50,7 +55,7 @@ export class EmbeddedStack implements Stack {
     const options = this.#options;
     const given = { clock: systemClock, random: systemRandom };
     const memory = createMemoryFeed({ clock: systemClock });
-    const devcluster = composeDevcluster(devclusterConfig(options, healthAddress), {
+    const devcluster = composeDevcluster(devclusterConfig(options, this.#dns, healthAddress), {
       ...given,
       log: this.#log("devcluster"),
     });
@@ -62,12 +67,19 @@ export class EmbeddedStack implements Stack {
       publisher: memory.publisher(),
     });
     await this.#run("endpoint-controller", controller, []);
+    const clients: Startable[] = [];
+    const dns = composeDns(dnsConfig(options, this.#dns, healthAddress), {
+      ...given,
+      log: this.#log("dns"),
+      feed: memory.feed,
+    });
+    await this.#run("dns", dns, clients, () => placeText(this.#dns));
     const metrics: Record<string, string> = {
       devcluster: `${devcluster.healthUrl}/metrics`,
       "endpoint-controller": `${controller.healthUrl}/metrics`,
+      dns: `${dns.healthUrl}/metrics`,
     };
     const nodes = nodePlaces(options);
-    const agents: Startable[] = [];
     for (const node of nodes) {
       const name = agentName(node.name);
       const agent = composeProxyAgent(proxyAgentConfig(options, node.name, kubeconfig, healthAddress), {
@@ -75,10 +87,18 @@ export class EmbeddedStack implements Stack {
         log: this.#log(name),
         feed: memory.feed,
       });
-      await this.#run(name, agent, agents, () => node.address);
+      await this.#run(name, agent, clients, () => node.address);
       metrics[`proxy-agent/${node.name}`] = `${agent.healthUrl}/metrics`;
     }
-    return { kubeconfig, api: devcluster.apiUrl, dns: null, ingress: null, nodes, lbPool: options.lbPool, metrics };
+    return {
+      kubeconfig,
+      api: devcluster.apiUrl,
+      dns: { address: this.#dns.address, port: this.#dns.port },
+      ingress: null,
+      nodes,
+      lbPool: options.lbPool,
+      metrics,
+    };
   }
 
   async #run(name: string, part: Startable, group: Startable[], where?: () => string): Promise<void> {

@@ -3,18 +3,21 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { readDevclusterConfig } from "@fairlead/devcluster/config";
 import type { DevclusterConfig } from "@fairlead/devcluster/config";
+import { readDnsConfig } from "@fairlead/dns/config";
+import type { DnsConfig } from "@fairlead/dns/config";
 import { readEndpointControllerConfig } from "@fairlead/endpoint-controller/config";
 import type { EndpointControllerConfig } from "@fairlead/endpoint-controller/config";
 import { readProxyAgentConfig } from "@fairlead/proxy-agent/config";
 import type { ProxyAgentConfig } from "@fairlead/proxy-agent/config";
 import type { DevOptions } from "../options/dev-options.ts";
+import type { DnsPlace } from "./dns-place.ts";
 
 const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** Arguments of a service's `main.ts`, as flags. Secrets go by environment instead: arguments can be read by everybody. */
 export type Flags = readonly string[];
 
-export function devclusterFlags(options: DevOptions, healthAddress: string): Flags {
+export function devclusterFlags(options: DevOptions, dns: DnsPlace, healthAddress: string): Flags {
   return flags({
     "state-dir": options.stateDir,
     nodes: options.nodes,
@@ -24,6 +27,8 @@ export function devclusterFlags(options: DevOptions, healthAddress: string): Fla
     "api-port": options.apiPort,
     images: options.images ?? join(repository, "examples", "images.yaml"),
     "health-address": healthAddress,
+    // A pod's resolv.conf cannot name a port.
+    ...(dns.port === 53 ? { "cluster-dns": dns.address } : {}),
   });
 }
 
@@ -41,9 +46,19 @@ export function proxyAgentFlags(options: DevOptions, node: string, kubeconfig: s
   });
 }
 
+export function dnsFlags(options: DevOptions, { address, port }: DnsPlace, healthAddress: string): Flags {
+  return flags({
+    listen: `${address}:${port}`,
+    "feed-copy": join(options.stateDir, "feed", "dns.json"),
+    "health-address": healthAddress,
+    "ready-address": "none",
+    "metrics-address": "none",
+  });
+}
+
 // In one process the services are configured through the same flags, so both ways accept and refuse the same.
-export function devclusterConfig(options: DevOptions, healthAddress: string): DevclusterConfig {
-  return readDevclusterConfig({ argv: devclusterFlags(options, healthAddress), env: {} });
+export function devclusterConfig(options: DevOptions, dns: DnsPlace, healthAddress: string): DevclusterConfig {
+  return readDevclusterConfig({ argv: devclusterFlags(options, dns, healthAddress), env: {} });
 }
 
 export function endpointControllerConfig(kubeconfig: string, healthAddress: string): EndpointControllerConfig {
@@ -59,8 +74,12 @@ export function proxyAgentConfig(
   return readProxyAgentConfig({ argv: proxyAgentFlags(options, node, kubeconfig, healthAddress), env: {} });
 }
 
+export function dnsConfig(options: DevOptions, dns: DnsPlace, healthAddress: string): DnsConfig {
+  return readDnsConfig({ argv: dnsFlags(options, dns, healthAddress), env: {} });
+}
+
 /** The file that runs a service as a process of its own. */
-export function serviceMain(service: "devcluster" | "endpoint-controller" | "proxy-agent"): string {
+export function serviceMain(service: "devcluster" | "dns" | "endpoint-controller" | "proxy-agent"): string {
   return join(repository, "services", service, "src", "main.ts");
 }
 

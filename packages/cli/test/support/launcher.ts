@@ -36,6 +36,8 @@ export async function stateFolder(): Promise<StateFolder> {
     "--pod-cidr": "127.246.0.0/16",
     "--node-cidr": "127.66.0.0/24",
     "--lb-pool": "127.202.0.0/24",
+    // So that what is printed does not depend on who runs the tests.
+    "--dns-port": "0",
   };
   const args = (...more: readonly string[]): readonly string[] => [main, "dev", ...Object.entries(own).flat(), ...more];
   return {
