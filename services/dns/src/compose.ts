@@ -1,6 +1,8 @@
 /** The name server, put together. */
 import { isIP } from "node:net";
 import type { ChangeFeed } from "@fairlead/bus";
+import { feedSource } from "@fairlead/bus/nats";
+import type { FeedSource } from "@fairlead/bus/nats";
 import { createHealthServer, createMetrics, ServiceStack, splitHostPort } from "@fairlead/host";
 import type { Given, HealthServer, Metrics, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
@@ -8,8 +10,6 @@ import type { Wiring } from "@fairlead/host/wiring";
 import { ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import { AnswerCache } from "./answer-cache.ts";
-import { feedSource } from "./bus-feed.ts";
-import type { FeedSource } from "./bus-feed.ts";
 import type { DnsConfig } from "./config.ts";
 import { DnsCounters } from "./dns-counters.ts";
 import { DnsMetrics } from "./dns-metrics.ts";
@@ -58,7 +58,7 @@ export function wireDns(config: DnsConfig, given: DnsGiven): Wiring {
   const wiring = createWiring();
   const registry = createMetrics({ process: true });
   const servers = serverAddresses(config);
-  wiring.bind(parts.feed, () => feedSource(config, given));
+  wiring.bind(parts.feed, () => feedSource(config, given, "dns"));
   wiring.bind(parts.counters, () => new DnsCounters());
   wiring.bind(parts.answers, () => new AnswerCache({ random }));
   wiring.bind(parts.index, () => new ZoneIndex({ podNames: config.endpointPodNames, servers }));

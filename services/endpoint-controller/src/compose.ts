@@ -1,13 +1,12 @@
 /** Everything that the endpoint-controller is made of. */
 import type { ChangePublisher } from "@fairlead/bus";
-import { createNatsPublisher } from "@fairlead/bus/nats";
+import { createNatsPublisher, natsOptions } from "@fairlead/bus/nats";
 import { createHealthServer, createMetrics, ServiceStack } from "@fairlead/host";
 import type { HealthServer, Logger, Metrics, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
 import type { Wiring } from "@fairlead/host/wiring";
 import { connect } from "@fairlead/kube";
 import type { KubeClient } from "@fairlead/kube";
-import { InvalidInputError } from "@fairlead/types";
 import type { Clock, Random } from "@fairlead/types";
 import type { EndpointControllerConfig } from "./config.ts";
 import { EndpointController } from "./controller.ts";
@@ -98,21 +97,9 @@ export function composeEndpointController(config: EndpointControllerConfig, give
 
 function publishing(config: EndpointControllerConfig, { log, clock, random, publisher }: Given): Publishing {
   if (publisher !== undefined) return { publisher, start: () => Promise.resolve() };
-  const { natsUrl, natsUser, natsPassword, natsCredentials, natsCa, natsCert, natsKey } = config;
-  if (natsUrl === undefined) throw new InvalidInputError("natsUrl", "is required: where the change feed is");
-  const tls = {
-    ...(natsCa === undefined ? {} : { ca: natsCa }),
-    ...(natsCert === undefined ? {} : { cert: natsCert }),
-    ...(natsKey === undefined ? {} : { key: natsKey }),
-  };
   const nats = createNatsPublisher({
-    servers: natsUrl.split(","),
-    bucket: config.natsBucket,
+    ...natsOptions(config),
     replicas: config.natsReplicas,
-    ...(natsUser === undefined ? {} : { user: natsUser }),
-    ...(natsPassword === undefined ? {} : { password: natsPassword }),
-    ...(natsCredentials === undefined ? {} : { credsFile: natsCredentials }),
-    ...(Object.keys(tls).length === 0 ? {} : { tls }),
     clock,
     random,
     log,

@@ -1,5 +1,7 @@
 /** The ingress, put together. */
 import type { ChangeFeed } from "@fairlead/bus";
+import { feedSource } from "@fairlead/bus/nats";
+import type { FeedSource } from "@fairlead/bus/nats";
 import { createHealthServer, createMetrics, ServiceStack } from "@fairlead/host";
 import type { Given, HealthServer, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
@@ -7,8 +9,6 @@ import type { Wiring } from "@fairlead/host/wiring";
 import { connect, EventRecorder } from "@fairlead/kube";
 import type { KubeClient } from "@fairlead/kube";
 import { cidrMatcher } from "@fairlead/types";
-import { feedSource } from "./bus-feed.ts";
-import type { FeedSource } from "./bus-feed.ts";
 import type { IngressConfig } from "./config.ts";
 import { Controller } from "./control/controller.ts";
 import { IngressMetrics } from "./ingress-metrics.ts";
@@ -51,7 +51,7 @@ export function wireIngress(config: IngressConfig, given: IngressGiven): Wiring 
   wiring.bind(parts.client, () =>
     connect({ clock, ...(config.kubeconfig === undefined ? {} : { kubeconfig: config.kubeconfig }) }),
   );
-  wiring.bind(parts.feed, () => feedSource(config, given));
+  wiring.bind(parts.feed, () => feedSource(config, given, "ingress"));
   wiring.bind(parts.metrics, () => new IngressMetrics(registry));
   wiring.bind(parts.upstreams, () => new UpstreamSet({ random, scheduler: config.scheduler }));
   // The port of redirects is known once the listeners are bound, which are made after the gateway.

@@ -2,6 +2,8 @@
 import { networkInterfaces } from "node:os";
 import { createPicker, withClientIpAffinity } from "@fairlead/balancing";
 import type { ChangeFeed } from "@fairlead/bus";
+import { feedSource } from "@fairlead/bus/nats";
+import type { FeedSource } from "@fairlead/bus/nats";
 import { createHealthServer, createMetrics, ServiceStack } from "@fairlead/host";
 import type { Given, HealthServer, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
@@ -9,8 +11,6 @@ import type { Wiring } from "@fairlead/host/wiring";
 import { createEventRecorder } from "@fairlead/kube/events";
 import { ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
-import { feedSource } from "./bus-feed.ts";
-import type { FeedSource } from "./bus-feed.ts";
 import type { ProxyAgentConfig } from "./config.ts";
 import { DesiredState } from "./desired-state.ts";
 import { logOnlyEventSink } from "./event-sink.ts";
@@ -56,7 +56,7 @@ export function wireProxyAgent(config: ProxyAgentConfig, given: ProxyAgentGiven)
   const wiring = createWiring();
   const registry = createMetrics({ process: true });
   wiring.bind(parts.events, () => given.events ?? eventSink(config, given));
-  wiring.bind(parts.feed, () => feedSource(config, given));
+  wiring.bind(parts.feed, () => feedSource(config, given, `proxy-agent ${config.nodeName}`));
   wiring.bind(parts.observer, (get) => new ServiceObserver({ events: get(parts.events), log }));
   wiring.bind(parts.pickers, () => (scheduler, affinityMs) => {
     const picker = createPicker(scheduler ?? config.scheduler, { random });

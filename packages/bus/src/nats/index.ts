@@ -5,6 +5,7 @@
  */
 export { bucketNames, type BucketNames, REQUEST_TIMEOUT_MS } from "./bucket.ts";
 export { MAX_COPY_BYTES } from "./disk-copy.ts";
+export { type BusConfig, type FeedSource, type FeedSourceGiven, feedSource, natsOptions } from "./feed-source.ts";
 export { MAX_BUFFERED_MESSAGES } from "./follower-session.ts";
 export {
   COPY_GRACE_MS,
