@@ -1,11 +1,10 @@
-import { eventually, RecordingLogger, seededRandom } from "@fairlead/testkit";
+import { eventually, RecordingLogger, seededRandom, startDevCluster } from "@fairlead/testkit";
+import type { DevCluster } from "@fairlead/testkit";
 import type { Clock } from "@fairlead/types";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { createEventRecorder } from "../src/events.ts";
 import { connect, Informer, isAlreadyExists, isConflict, isNotFound, KubeApiError } from "../src/index.ts";
 import type { KubeClient, KubeResource, ResourceTypes, Service } from "../src/index.ts";
-import { startDevCluster } from "./support/dev-cluster.ts";
-import type { DevCluster } from "./support/dev-cluster.ts";
 
 // The clock of the machine; src may not reach for it, a test may.
 const clock: Clock = {
@@ -159,7 +158,7 @@ test("is right again after the server was restarted, whose old resourceVersions 
   await client.create("services", service("before", { restart: "yes" }));
   await eventually(() => expect(seen).toEqual(["added before"]));
   const uid = informer.get("default", "before")?.metadata?.uid;
-  await cluster.restart();
+  await cluster.restart("SIGTERM");
   await eventually(() => client.get("services", { namespace: "default", name: "before" }), { timeoutMs: 20_000 });
   await client.create("services", service("after", { restart: "yes" }));
   await eventually(() => expect(informer.get("default", "after")).toBeDefined(), { timeoutMs: 30_000 });

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export * from "./address-plan.ts";
+export * from "./dev-cluster.ts";
 export * from "./eventually.ts";
 export * from "./fake-clock.ts";
 export * from "./free-port.ts";

@@ -2,13 +2,11 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { connect } from "@fairlead/kube";
 import type { KubeClient } from "@fairlead/kube";
-import { eventually, needs } from "@fairlead/testkit";
-import type { Launched } from "@fairlead/testkit";
+import { eventually, launchService, needs, startDevCluster } from "@fairlead/testkit";
+import type { DevCluster, Launched } from "@fairlead/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cleanupFinalizer } from "../src/service-view.ts";
 import { addressesOf, addressOf, loadBalancer, machineClock, reasonsOf } from "./support/api.ts";
-import { startCloudLb, startDevCluster } from "./support/dev-cluster.ts";
-import type { DevCluster } from "./support/dev-cluster.ts";
 
 // Addresses 127.201.0.1 to .6: .0 is left out.
 const flags = ["--provider=pool", "--pool-range=127.201.0.0/29"];
@@ -18,9 +16,13 @@ let client: KubeClient;
 let cloudLb: Launched;
 
 beforeAll(async () => {
-  cluster = await startDevCluster();
+  cluster = await startDevCluster(
+    "--service-cidr=127.97.0.0/16",
+    "--pod-cidr=127.245.0.0/16",
+    "--node-cidr=127.65.0.0/24",
+  );
   client = connect({ kubeconfig: cluster.kubeconfig, clock: machineClock });
-  cloudLb = await startCloudLb(cluster.kubeconfig, ...flags);
+  cloudLb = await launchService("cloud-lb", `--kubeconfig=${cluster.kubeconfig}`, ...flags);
 }, 90_000);
 
 afterAll(async () => {
@@ -64,12 +66,12 @@ test("an address is kept over a restart, and over a kill", async () => {
   // Killed, it cannot give back the lease: the next one waits until that has run out.
   cloudLb.signal("SIGKILL");
   await cloudLb.exited;
-  cloudLb = await startCloudLb(cluster.kubeconfig, ...flags);
+  cloudLb = await launchService("cloud-lb", `--kubeconfig=${cluster.kubeconfig}`, ...flags);
   await client.create("services", loadBalancer("kept-c"));
   const third = await addressOf(client, "kept-c");
   expect(before).not.toContain(third);
   await cloudLb.stop();
-  cloudLb = await startCloudLb(cluster.kubeconfig, ...flags);
+  cloudLb = await launchService("cloud-lb", `--kubeconfig=${cluster.kubeconfig}`, ...flags);
   await client.create("services", loadBalancer("kept-d"));
   expect([...before, third]).not.toContain(await addressOf(client, "kept-d"));
   expect(await Promise.all(["kept-a", "kept-b", "kept-c"].map((name) => addressOf(client, name)))).toEqual([
@@ -173,7 +175,7 @@ test("a change of the nodes updates every load balancer, and none at all is said
 test("a second process waits, and takes over when the first one stops", async () => {
   await client.create("services", loadBalancer("handed"));
   const address = await addressOf(client, "handed");
-  const second = await startCloudLb(cluster.kubeconfig, ...flags);
+  const second = await launchService("cloud-lb", `--kubeconfig=${cluster.kubeconfig}`, ...flags);
   await Promise.all(["both-1", "both-2", "both-3"].map((name) => client.create("services", loadBalancer(name))));
   const all = await Promise.all(["both-1", "both-2", "both-3"].map((name) => addressOf(client, name)));
   expect(new Set([address, ...all]).size).toBe(4);

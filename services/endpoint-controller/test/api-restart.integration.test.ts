@@ -1,7 +1,7 @@
+import { startDevCluster } from "@fairlead/testkit";
 import { serviceKey } from "@fairlead/types";
 import { expect, test } from "vitest";
 import { ControllerRig } from "./support/controller-rig.ts";
-import { startDevCluster } from "./support/dev-cluster.ts";
 
 test("the API is killed and comes back: the state stands meanwhile, and what changes afterwards arrives", async () => {
   await using cluster = await startDevCluster();
@@ -11,7 +11,7 @@ test("the API is killed and comes back: the state stands meanwhile, and what cha
   await rig.service("default", "web");
   await rig.pod("default", "a", { app: "web", ip: "127.244.9.1" });
   await rig.eventually(() => expect(rig.readyOnFeed("default", "web")).toEqual(["127.244.9.1"]));
-  await cluster.restart();
+  await cluster.restart("SIGKILL");
   expect(rig.readyOnFeed("default", "web")).toEqual(["127.244.9.1"]);
   await rig.eventually(() => rig.pod("default", "b", { app: "web", ip: "127.244.9.2" }));
   await rig.service("default", "api");

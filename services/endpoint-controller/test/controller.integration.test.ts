@@ -1,3 +1,5 @@
+import { startDevCluster } from "@fairlead/testkit";
+import type { DevCluster } from "@fairlead/testkit";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serviceFeedKey, serviceKey } from "@fairlead/types";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
@@ -9,8 +11,6 @@ import {
   triggerTimeAnnotation,
 } from "../src/plan/labels.ts";
 import { ControllerRig } from "./support/controller-rig.ts";
-import { startDevCluster } from "./support/dev-cluster.ts";
-import type { DevCluster } from "./support/dev-cluster.ts";
 
 let cluster: DevCluster;
 let rig: ControllerRig;

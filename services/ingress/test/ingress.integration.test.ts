@@ -11,14 +11,13 @@ import { createMemoryFeed } from "@fairlead/bus";
 import { silentLogger, systemClock, systemRandom } from "@fairlead/host";
 import { connect } from "@fairlead/kube";
 import type { KubeClient } from "@fairlead/kube";
-import { eventually, temporaryDirectory } from "@fairlead/testkit";
+import { eventually, startDevCluster, temporaryDirectory } from "@fairlead/testkit";
+import type { DevCluster } from "@fairlead/testkit";
 import { feedKeyOf } from "@fairlead/types";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { composeIngress } from "../src/compose.ts";
 import type { IngressService } from "../src/compose.ts";
 import { readIngressConfig } from "../src/config.ts";
-import { startDevCluster } from "./support/dev-cluster.ts";
-import type { DevCluster } from "./support/dev-cluster.ts";
 import { ingress, ingressClass } from "./support/ingress-objects.ts";
 import { ProxyStand } from "./support/proxy-stand.ts";
 
@@ -28,7 +27,11 @@ let service: IngressService;
 let backend: Server;
 
 beforeAll(async () => {
-  cluster = await startDevCluster();
+  cluster = await startDevCluster(
+    "--node-cidr=127.67.0.0/24",
+    "--pod-cidr=127.247.0.0/16",
+    "--service-cidr=127.99.0.0/16",
+  );
   client = connect({ kubeconfig: cluster.kubeconfig, clock: systemClock });
   backend = createServer((request, response) => response.end(`web ${request.url}`));
   backend.listen(0, "127.14.0.1");
