@@ -6,7 +6,8 @@ import type { FeedView } from "@fairlead/bus";
 import { createPicker } from "@fairlead/balancing";
 import type { Candidate, Picker } from "@fairlead/balancing";
 import { serviceKey } from "@fairlead/types";
-import type { Endpoint, Random, SchedulerName, ServiceKey } from "@fairlead/types";
+import type { Random, SchedulerName, ServiceKey } from "@fairlead/types";
+import { resolveBackend } from "../plan/backend-endpoints.ts";
 import type { BackendUse } from "../plan/planner.ts";
 import type { BackendRef } from "../plan/route.ts";
 
@@ -16,8 +17,6 @@ export const MAX_ENDPOINT_CONNECTIONS = 1024;
 export const MAX_IDLE_CONNECTIONS = 128;
 /** An idle connection is closed after this, before most servers (5 s and more) would close it under a request. In milliseconds. */
 export const IDLE_CONNECTION_MS = 4_000;
-/** Endpoints of one backend that are used. */
-export const MAX_BACKEND_ENDPOINTS = 5_000;
 
 /** One endpoint of one backend. `active` is the number of requests under way. */
 export class UpstreamEndpoint implements Candidate {
@@ -166,31 +165,4 @@ export class UpstreamSet {
     if (others?.size === 0) this.#byService.delete(service);
     for (const endpoint of upstream.endpoints) endpoint.retire();
   }
-}
-
-/** Addresses for a backend: its ready endpoints, else those that still serve while terminating, as kube-proxy does. */
-export function resolveBackend(
-  ref: BackendRef,
-  view: Pick<FeedView, "services" | "slicesOf">,
-): { readonly address: string; readonly port: number; readonly weight: number }[] {
-  const key = serviceKey(ref.namespace, ref.service);
-  const service = view.services.get(key);
-  const servicePort = service?.ports.find(
-    ({ name, port, protocol }) => protocol === "TCP" && (name === ref.port || port === ref.port),
-  );
-  if (servicePort === undefined) return [];
-  const pairs = view.slicesOf(key).flatMap((slice) => {
-    const port = slice.ports.find(({ name, protocol }) => protocol === "TCP" && name === servicePort.name)?.port;
-    return port === undefined ? [] : slice.endpoints.map((endpoint) => ({ endpoint, port }));
-  });
-  const ready = pairs.filter(({ endpoint }) => endpoint.ready);
-  const usable = ready.length > 0 ? ready : pairs.filter(({ endpoint }) => endpoint.serving && endpoint.terminating);
-  const byKey = new Map(usable.map((pair) => [`${first(pair.endpoint)}:${pair.port}`, pair]));
-  return [...byKey.values()]
-    .slice(0, MAX_BACKEND_ENDPOINTS)
-    .map(({ endpoint, port }) => ({ address: first(endpoint), port, weight: endpoint.weight }));
-}
-
-function first(endpoint: Endpoint): string {
-  return endpoint.addresses[0] ?? "";
 }
