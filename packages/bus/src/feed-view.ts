@@ -7,6 +7,14 @@ import type { FeedBatch } from "./feed.ts";
 export interface ViewChange {
   readonly services: ReadonlySet<ServiceKey>;
   readonly nodes: ReadonlySet<NodeName>;
+  readonly namespaces: ReadonlySet<string>;
+}
+
+/** The same, while it is put together. */
+interface Touched {
+  readonly services: Set<ServiceKey>;
+  readonly nodes: Set<NodeName>;
+  readonly namespaces: Set<string>;
 }
 
 /** Values by kind, as of the last batch applied. Not safe to keep across `apply`: the maps are the live ones. */
@@ -14,6 +22,7 @@ export class FeedView {
   readonly #values = new Map<FeedKey, FeedValue>();
   readonly #services = new Map<ServiceKey, Service>();
   readonly #nodes = new Map<NodeName, Node>();
+  readonly #namespaces = new Set<string>();
   readonly #slices = new Map<ServiceKey, Map<string, EndpointSlice>>();
 
   /** Every value by its key. */
@@ -29,6 +38,11 @@ export class FeedView {
     return this.#nodes;
   }
 
+  /** Names of the namespaces; empty for a follower that does not ask for them. */
+  get namespaces(): ReadonlySet<string> {
+    return this.#namespaces;
+  }
+
   /** The slices of one Service, in no particular order; also of one that the feed does not (yet) hold. */
   slicesOf(service: ServiceKey): readonly EndpointSlice[] {
     return [...(this.#slices.get(service)?.values() ?? [])];
@@ -36,7 +50,7 @@ export class FeedView {
 
   /** Takes a batch over and says what it touched. */
   apply(batch: Pick<FeedBatch, "changes">): ViewChange {
-    const touched = { services: new Set<ServiceKey>(), nodes: new Set<NodeName>() };
+    const touched: Touched = { services: new Set(), nodes: new Set(), namespaces: new Set() };
     for (const change of batch.changes) {
       this.#remove(change.key, touched);
       if (change.op === "put") this.#add(change.value, touched);
@@ -44,7 +58,7 @@ export class FeedView {
     return touched;
   }
 
-  #add(value: FeedValue, touched: { services: Set<ServiceKey>; nodes: Set<NodeName> }): void {
+  #add(value: FeedValue, touched: Touched): void {
     this.#values.set(feedKeyOf(value), value);
     switch (value.kind) {
       case "service": {
@@ -63,10 +77,17 @@ export class FeedView {
       case "node":
         this.#nodes.set(value.node.name, value.node);
         touched.nodes.add(value.node.name);
+        return;
+      case "namespace":
+        this.#namespaces.add(value.namespace.name);
+        touched.namespaces.add(value.namespace.name);
+        return;
+      // Found by its key alone.
+      case "pod":
     }
   }
 
-  #remove(key: FeedKey, touched: { services: Set<ServiceKey>; nodes: Set<NodeName> }): void {
+  #remove(key: FeedKey, touched: Touched): void {
     const value = this.#values.get(key);
     if (value === undefined) return;
     this.#values.delete(key);
@@ -88,6 +109,12 @@ export class FeedView {
       case "node":
         this.#nodes.delete(value.node.name);
         touched.nodes.add(value.node.name);
+        return;
+      case "namespace":
+        this.#namespaces.delete(value.namespace.name);
+        touched.namespaces.add(value.namespace.name);
+        return;
+      case "pod":
     }
   }
 }

@@ -1,5 +1,6 @@
 /**
- * The change feed: how the endpoint-controller tells every other part what Services, slices and nodes there are.
+ * The change feed: how the endpoint-controller tells every other part what Services, slices, nodes and namespaces there are.
+ * Pods have a feed of their own, of the same kind, so that only who asks for them pays for them.
  *
  * A follower may rely on five promises, whatever the transport. `feedCompliance` (./testing.ts) holds each transport to them.
  *
@@ -28,9 +29,12 @@ export interface FeedBatch {
 /** `live`: heard from within 3 s. `stale`: the last state stands, the feed is away. */
 export type FeedStatus = "connecting" | "live" | "stale" | "closed";
 
+/** Kinds that a follower receives where it names none: what traffic goes by. */
+export const DEFAULT_KINDS: readonly FeedKind[] = ["service", "slice", "node"];
+
 /** What a follower hands to {@link ChangeFeed.follow}. */
 export interface Follower {
-  /** Kinds to receive; all where absent. */
+  /** Kinds to receive; {@link DEFAULT_KINDS} where absent. */
   readonly kinds?: readonly FeedKind[];
   /** Takes a batch. The next one waits until the returned promise settles; a rejection ends in a new snapshot. */
   apply(batch: FeedBatch): void | Promise<void>;

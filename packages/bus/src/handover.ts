@@ -4,6 +4,7 @@
  */
 import type { Change, Clock, FeedKey } from "@fairlead/types";
 import { feedKindOf } from "@fairlead/types";
+import { DEFAULT_KINDS } from "./feed.ts";
 import type { FeedBatch, FeedStatus, Follower, Following } from "./feed.ts";
 import { type FeedLog, reasonOf } from "./feed-log.ts";
 import { difference, type FeedState, type PutChange } from "./feed-state.ts";
@@ -105,7 +106,7 @@ export class Handover implements Following {
   }
 
   #wants(key: FeedKey): boolean {
-    return this.#follower.kinds === undefined || this.#follower.kinds.includes(feedKindOf(key));
+    return (this.#follower.kinds ?? DEFAULT_KINDS).includes(feedKindOf(key));
   }
 
   #schedule(): void {

@@ -7,4 +7,4 @@
 export { feedCompliance } from "./testing/feed-compliance.ts";
 export { type BusDisturbances, type FeedSetup, FeedStage, put, remove } from "./testing/feed-stage.ts";
 export { RecordingFollower } from "./testing/recording-follower.ts";
-export { sampleNode, sampleService, sampleSlice, stateOf } from "./testing/samples.ts";
+export { sampleNamespace, sampleNode, samplePod, sampleService, sampleSlice, stateOf } from "./testing/samples.ts";

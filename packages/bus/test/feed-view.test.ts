@@ -1,13 +1,14 @@
-import { nodeFeedKey, serviceFeedKey, serviceKey, sliceFeedKey } from "@fairlead/types";
+import { namespaceFeedKey, nodeFeedKey, podFeedKey, serviceFeedKey, serviceKey, sliceFeedKey } from "@fairlead/types";
 import type { NodeName } from "@fairlead/types";
 import { beforeEach, describe, expect, it } from "vitest";
 import { changeOf } from "../src/feed-state.ts";
 import { FeedView } from "../src/feed-view.ts";
-import { sampleNode, sampleService, sampleSlice, stateOf } from "../src/testing.ts";
+import { sampleNamespace, sampleNode, samplePod, sampleService, sampleSlice, stateOf } from "../src/testing.ts";
 import type { FeedKey, FeedValue } from "@fairlead/types";
 
 const web = serviceKey("default", "web");
 const other = serviceKey("default", "other");
+const nothing = { services: new Set(), nodes: new Set(), namespaces: new Set() };
 
 describe("FeedView", () => {
   let view: FeedView;
@@ -38,10 +39,23 @@ describe("FeedView", () => {
   });
 
   it("says what a batch touched", () => {
-    expect(apply(sampleSlice("web", "1", 3))).toEqual({ services: new Set([web]), nodes: new Set() });
-    expect(change([nodeFeedKey("node-1"), undefined])).toEqual({ services: new Set(), nodes: new Set(["node-1"]) });
-    expect(change([nodeFeedKey("node-9"), undefined])).toEqual({ services: new Set(), nodes: new Set() });
+    expect(apply(sampleSlice("web", "1", 3))).toEqual({
+      services: new Set([web]),
+      nodes: new Set(),
+      namespaces: new Set(),
+    });
+    expect(change([nodeFeedKey("node-1"), undefined])).toEqual({ ...nothing, nodes: new Set(["node-1"]) });
+    expect(change([nodeFeedKey("node-9"), undefined])).toEqual(nothing);
     expect(view.nodes.get("node-1" as NodeName)).toBeUndefined();
+  });
+
+  it("knows namespaces, and pods by their key alone", () => {
+    expect(apply(sampleNamespace("shop"), samplePod("p"))).toEqual({ ...nothing, namespaces: new Set(["shop"]) });
+    expect([...view.namespaces]).toEqual(["shop"]);
+    expect(view.values.get(podFeedKey("default", "p"))).toEqual(samplePod("p"));
+    expect(change([namespaceFeedKey("shop"), undefined])).toEqual({ ...nothing, namespaces: new Set(["shop"]) });
+    expect(change([podFeedKey("default", "p"), undefined])).toEqual(nothing);
+    expect([view.namespaces.size, view.values.size]).toEqual([0, 4]);
   });
 
   it("moves a slice from one Service to another, and touches both", () => {

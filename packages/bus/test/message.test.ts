@@ -122,16 +122,19 @@ describe("records", () => {
 });
 
 describe("keys", () => {
-  it.each(["service.default.web", "node.a.example.org", "slice.kube-system.dns-x7f"])("take %s", (key) => {
-    expect(isFeedKey(key)).toBe(true);
-  });
+  it.each(["service.default.web", "node.a.example.org", "slice.kube-system.dns-x7f", "namespace.a", "pod.a.b.c"])(
+    "take %s",
+    (key) => {
+      expect(isFeedKey(key)).toBe(true);
+    },
+  );
 
   it.each([
     "",
     "node",
     "node.",
     "node..a",
-    "pod.default.a",
+    "event.default.a",
     WRITER_KEY,
     "node.a*",
     "node.>",

@@ -5,13 +5,14 @@ import { connect, nkeys } from "@nats-io/transport-node";
 import { eventually, needs } from "@fairlead/testkit";
 import { nodeFeedKey } from "@fairlead/types";
 import { afterEach, describe, expect, it } from "vitest";
-import { bucketNames, feedReaderPermissions, feedWriterPermissions } from "../src/nats/index.ts";
+import { bucketNames, feedReaderPermissions, feedWriterPermissions, podBucket } from "../src/nats/index.ts";
 import {
   FeedStage,
   put,
   RecordingFollower,
   remove,
   sampleNode,
+  samplePod,
   sampleService,
   sampleSlice,
   stateOf,
@@ -67,6 +68,38 @@ describe.skipIf(needs("nats-server"))("followers over NATS", () => {
     await node.close();
     await stage.holds(follower, sampleService("a", 3), ...many);
     expect(publisher.stats().role).toBe("writer");
+  });
+
+  it("need more for the feed of pods, and say so where they lack it", async () => {
+    const reads = (pods: boolean) =>
+      JSON.stringify(feedReaderPermissions({ bucket: "east", inboxPrefix: `_INBOX_${pods}`, pods }));
+    await begin(`authorization { users: [
+      { user: "writer", password: "w", permissions: ${JSON.stringify(feedWriterPermissions({ bucket: "east" }))} }
+      { user: "true", password: "n", permissions: ${reads(true)} }
+      { user: "false", password: "n", permissions: ${reads(false)} }
+    ] }`);
+    const bucket = podBucket("east");
+    const main = await setup.publisher({ user: "writer", password: "w", bucket: "east" });
+    await main.takeOver(stateOf(sampleService("a")));
+    const pods = await setup.publisher({ user: "writer", password: "w", bucket });
+    await pods.takeOver(stateOf(samplePod("p")));
+    const credentials = { user: "true", password: "n", inboxPrefix: "_INBOX_true" };
+    const follower = new RecordingFollower({ kinds: ["pod"] });
+    (await setup.feed({ ...credentials, bucket })).follow(follower);
+    await stage.holds(follower, samplePod("p"));
+    const other = new RecordingFollower();
+    (await setup.feed({ ...credentials, bucket: "east" })).follow(other);
+    await stage.holds(other, sampleService("a"));
+
+    const denied = new RecordingFollower({ kinds: ["pod"] });
+    (await setup.feed({ user: "false", password: "n", inboxPrefix: "_INBOX_false", bucket })).follow(denied);
+    await stage.becomes(() => {
+      const said = setup.log.records
+        .filter(({ level }) => level === "warn")
+        .map(({ fields }) => String(fields["reason"]));
+      expect(said).toContainEqual(expect.stringMatching(/[Pp]ermissions .*east-pods/));
+    });
+    expect(denied.batches).toEqual([]);
   });
 
   it("connect with an nkey, and are told why they cannot with another", async () => {

@@ -2,7 +2,7 @@
  * Changes as bytes: JSON in UTF-8, version {@link changeVersion}. Pure; the bytes belong to the caller. Decoding trusts nothing: what
  * does not fit the types, or exceeds the API's own bounds, is refused with the path of the field.
  */
-import { changeVersion, feedKeyOf, feedKinds } from "./change.ts";
+import { changeVersion, feedKeyOf, feedKinds, splitFeedKey } from "./change.ts";
 import type { Change, FeedKey, FeedValue } from "./change.ts";
 import type { Endpoint, EndpointSlice, SlicePort } from "./endpoint.ts";
 import { InvalidInputError } from "./errors.ts";
@@ -11,8 +11,10 @@ import { flag, listOf, member, objectAt, oneOf, optional, text, whole } from "./
 import type { Place, Reader } from "./json-reader.ts";
 import { cidr, familyOf, ipAddress, IpFamily, port, protocol } from "./net.ts";
 import type { Cidr, IpAddress, Port, Protocol } from "./net.ts";
+import type { Namespace } from "./namespace.ts";
 import { nodeAddressTypes } from "./node.ts";
 import type { Node } from "./node.ts";
+import type { Pod } from "./pod.ts";
 import { schedulerNames, serviceTypes, trafficPolicies } from "./service.ts";
 import type { LoadBalancerAddress, Service, ServicePort, SessionAffinity } from "./service.ts";
 
@@ -75,16 +77,21 @@ export const readChange: Reader<Change> = (place) => {
 
 /** Reads a feed key; of a delete it is all there is. */
 const readFeedKey: Reader<FeedKey> = (place) => {
-  const key = text(place);
-  const [kind, ...parts] = key.split(".");
-  if (oneOf(feedKinds)({ value: kind, path: place.path }) !== "node") namespaceName(parts.shift() ?? "", place.path);
-  objectName(parts.join("."), place.path);
-  return key as FeedKey;
+  const key = text(place) as FeedKey;
+  const { kind, namespace, name } = splitFeedKey(key);
+  const known = oneOf(feedKinds)({ value: kind, path: place.path });
+  if (known === "namespace") {
+    namespaceName(name, place.path);
+    return key;
+  }
+  if (known !== "node") namespaceName(namespace, place.path);
+  objectName(name, place.path);
+  return key;
 };
 
 /** Reads an object of the feed from parsed JSON. */
 export const readFeedValue: Reader<FeedValue> = (place) => {
-  const kind = oneOf(["service", "slice", "node"])(member(place, "kind"));
+  const kind = oneOf(feedKinds)(member(place, "kind"));
   switch (kind) {
     case "service":
       return { kind, service: readService(member(place, "service")) };
@@ -92,6 +99,10 @@ export const readFeedValue: Reader<FeedValue> = (place) => {
       return { kind, slice: readSlice(member(place, "slice")) };
     case "node":
       return { kind, node: readNode(member(place, "node")) };
+    case "namespace":
+      return { kind, namespace: readNamespace(member(place, "namespace")) };
+    case "pod":
+      return { kind, pod: readPod(member(place, "pod")) };
   }
 };
 
@@ -207,5 +218,19 @@ function readNode(place: Place): Node {
     ...optional(place, "zone", text),
     leaving: flag(member(place, "leaving")),
     excludedFromLoadBalancers: flag(member(place, "excludedFromLoadBalancers")),
+  };
+}
+
+function readNamespace(place: Place): Namespace {
+  return { name: namespaceName(text(member(place, "name")), `${place.path}.name`) };
+}
+
+function readPod(place: Place): Pod {
+  const addresses = short(readAddress)(member(place, "addresses"));
+  if (addresses.length === 0) throw new InvalidInputError(`${place.path}.addresses`, "must not be empty");
+  return {
+    namespace: namespaceName(text(member(place, "namespace")), `${place.path}.namespace`),
+    name: objectName(text(member(place, "name")), `${place.path}.name`),
+    addresses,
   };
 }

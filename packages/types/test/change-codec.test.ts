@@ -1,12 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { decodeChange, encodeChange, feedKeyOf, InvalidInputError, maxChangeBytes } from "../src/index.ts";
 import type { Change, FeedValue } from "../src/index.ts";
-import { node, service, slice } from "./samples.ts";
+import { namespace, node, pod, service, slice } from "./samples.ts";
 
 const values: readonly FeedValue[] = [
   { kind: "service", service },
   { kind: "slice", slice },
   { kind: "node", node },
+  { kind: "namespace", namespace },
+  { kind: "pod", pod },
 ];
 
 function put(value: FeedValue): Change {
@@ -37,7 +39,10 @@ describe("the codec of changes", () => {
     "node",
     "node.",
     "nodex",
-    "pod.default.a",
+    "event.default.a",
+    "pod.default",
+    "namespace",
+    "namespace.a.b",
     "service.default",
     "service.default.",
     "slice..a",
@@ -54,7 +59,10 @@ describe("the codec of changes", () => {
   test.each([
     ["another version", values[0]!, ["v"], 2, "v"],
     ["a key of another object", values[0]!, ["key"], "service.default.other", "key"],
-    ["an unknown kind", values[0]!, ["value", "kind"], "pod", "value.kind"],
+    ["an unknown kind", values[0]!, ["value", "kind"], "event", "value.kind"],
+    ["a namespace that is no label", values[3]!, ["value", "namespace", "name"], "A", "value.namespace.name"],
+    ["a pod without an address", values[4]!, ["value", "pod", "addresses"], [], "value.pod.addresses"],
+    ["a pod's address that is none", values[4]!, ["value", "pod", "addresses", 0], "x", "value.pod.addresses[0]"],
     ["a port of 70000", values[0]!, ["value", "service", "ports", 0, "port"], 70_000, "value.service.ports[0].port"],
     [
       "a port that is a string",

@@ -1,6 +1,6 @@
 /** One full object of each kind, every optional field set, on the one address plan. */
 import { cidr, ipAddress, nodeName, port } from "../src/index.ts";
-import type { EndpointSlice, Node, Service } from "../src/index.ts";
+import type { EndpointSlice, Namespace, Node, Pod, Service } from "../src/index.ts";
 
 export const service: Service = {
   namespace: "default",
@@ -55,4 +55,12 @@ export const node: Node = {
   zone: "a",
   leaving: false,
   excludedFromLoadBalancers: false,
+};
+
+export const namespace: Namespace = { name: "default" };
+
+export const pod: Pod = {
+  namespace: "default",
+  name: "kubia-x.y",
+  addresses: [ipAddress("127.244.1.7"), ipAddress("fd00::7")],
 };

@@ -144,8 +144,9 @@ export class DnsMetrics implements ForwardObserver {
     // What a snapshot holds happened at any time before.
     if (batch.source !== "live") return;
     for (const change of batch.changes) {
-      if (change.trigger === undefined || change.op === "delete" || change.value.kind === "node") continue;
+      if (change.trigger === undefined || change.op === "delete") continue;
       const { value } = change;
+      if (value.kind !== "slice" && value.kind !== "service") continue;
       const [namespace, name] =
         value.kind === "slice"
           ? [value.slice.namespace, value.slice.service]

@@ -5,6 +5,7 @@ import type { ChangeFeed } from "../feed.ts";
 import type { FeedLog } from "../feed-log.ts";
 import { createNatsFeed } from "./nats-feed.ts";
 import type { NatsFeed } from "./nats-feed.ts";
+import { podBucket } from "./options.ts";
 import type { NatsOptions } from "./options.ts";
 
 /** The options that services have in common, as they read them. */
@@ -70,4 +71,18 @@ export function feedSource(
   const options = { ...natsOptions(config), ...(feedCopy === undefined ? {} : { copy: feedCopy }) };
   const feed = createNatsFeed({ ...options, name, clock, random, log });
   return { feed, parts: [feed] };
+}
+
+/**
+ * The feed of pods, by the same options: over the bus its bucket is `<bucket>-pods` and its copy on disk `<copy>.pods`; `given.feed` is
+ * the process' own feed of pods. Throws as {@link feedSource} does.
+ */
+export function podFeedSource(
+  config: BusConfig & { readonly feedCopy: string | undefined },
+  given: FeedSourceGiven,
+  name: string,
+): FeedSource {
+  const { natsBucket, feedCopy } = config;
+  const copy = feedCopy === undefined ? undefined : `${feedCopy}.pods`;
+  return feedSource({ ...config, natsBucket: podBucket(natsBucket), feedCopy: copy }, given, name);
 }

@@ -5,7 +5,14 @@
  */
 export { bucketNames, type BucketNames, REQUEST_TIMEOUT_MS } from "./bucket.ts";
 export { MAX_COPY_BYTES } from "./disk-copy.ts";
-export { type BusConfig, type FeedSource, type FeedSourceGiven, feedSource, natsOptions } from "./feed-source.ts";
+export {
+  type BusConfig,
+  type FeedSource,
+  type FeedSourceGiven,
+  feedSource,
+  natsOptions,
+  podFeedSource,
+} from "./feed-source.ts";
 export { MAX_BUFFERED_MESSAGES } from "./follower-session.ts";
 export {
   COPY_GRACE_MS,
@@ -22,7 +29,7 @@ export {
   type NatsPublisherOptions,
   type NatsPublisherStats,
 } from "./nats-publisher.ts";
-export { CONNECT_TIMEOUT_MS, DEFAULT_BUCKET, type NatsOptions } from "./options.ts";
+export { CONNECT_TIMEOUT_MS, DEFAULT_BUCKET, type NatsOptions, podBucket } from "./options.ts";
 export {
   feedReaderPermissions,
   feedWriterPermissions,

@@ -1,6 +1,6 @@
 /** What a user of the bus may do, in nats-server's own form. The lists are the least that works; the tests run with just these. */
 import { bucketNames } from "./bucket.ts";
-import { DEFAULT_BUCKET } from "./options.ts";
+import { DEFAULT_BUCKET, podBucket } from "./options.ts";
 
 /** Prefix of reply subjects that the client takes unless told. */
 const DEFAULT_INBOX = "_INBOX";
@@ -19,22 +19,32 @@ export interface PermissionOptions {
   readonly inboxPrefix?: string;
 }
 
-/** A node's: it reads the feed and can write nothing. */
-export function feedReaderPermissions(options: PermissionOptions = {}): NatsPermissions {
-  const { bucket = DEFAULT_BUCKET, inboxPrefix = DEFAULT_INBOX } = options;
-  const { changePrefix, beat } = bucketNames(bucket);
-  return { publish: readRequests(bucket), subscribe: [`${inboxPrefix}.>`, `${changePrefix}>`, beat] };
+/** A node's: it reads the feed and can write nothing. With `pods` it reads the feed of pods as well. */
+export function feedReaderPermissions(options: PermissionOptions & { readonly pods?: boolean } = {}): NatsPermissions {
+  const { bucket = DEFAULT_BUCKET, inboxPrefix = DEFAULT_INBOX, pods = false } = options;
+  const buckets = pods ? [bucket, podBucket(bucket)] : [bucket];
+  return {
+    publish: buckets.flatMap(readRequests),
+    subscribe: [
+      `${inboxPrefix}.>`,
+      ...buckets.map(bucketNames).flatMap(({ changePrefix, beat }) => [`${changePrefix}>`, beat]),
+    ],
+  };
 }
 
-/** The endpoint-controller's: it makes the bucket, writes it and keeps it clean. */
+/** The endpoint-controller's: it makes the buckets of both feeds, writes them and keeps them clean. */
 export function feedWriterPermissions(options: PermissionOptions = {}): NatsPermissions {
   const { bucket = DEFAULT_BUCKET, inboxPrefix = DEFAULT_INBOX } = options;
-  const { stream, valuePrefix, beat } = bucketNames(bucket);
-  const manage = ["CREATE", "UPDATE", "PURGE"].map((verb) => `$JS.API.STREAM.${verb}.${stream}`);
   return {
-    publish: [`${valuePrefix}>`, beat, ...manage, ...readRequests(bucket)],
+    publish: [bucket, podBucket(bucket)].flatMap((one) => [...writeRequests(one), ...readRequests(one)]),
     subscribe: [`${inboxPrefix}.>`],
   };
+}
+
+function writeRequests(bucket: string): readonly string[] {
+  const { stream, valuePrefix, beat } = bucketNames(bucket);
+  const manage = ["CREATE", "UPDATE", "PURGE"].map((verb) => `$JS.API.STREAM.${verb}.${stream}`);
+  return [`${valuePrefix}>`, beat, ...manage];
 }
 
 function readRequests(bucket: string): readonly string[] {

@@ -1,11 +1,11 @@
 /** The five promises of {@link ChangeFeed} as a suite that every transport passes. */
-import { feedKeyOf, nodeFeedKey, serviceFeedKey } from "@fairlead/types";
+import { feedKeyOf, namespaceFeedKey, nodeFeedKey, podFeedKey, serviceFeedKey } from "@fairlead/types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { MAX_PENDING_CHANGES } from "../handover.ts";
 import { busFailures } from "./bus-failures.ts";
 import { FeedStage, type FeedSetup, put, remove } from "./feed-stage.ts";
 import { RecordingFollower } from "./recording-follower.ts";
-import { sampleNode, sampleService, sampleSlice, stateOf } from "./samples.ts";
+import { sampleNamespace, sampleNode, samplePod, sampleService, sampleSlice, stateOf } from "./samples.ts";
 
 /** The suite. `noBus` says why there is none to disturb, for a transport that has none. */
 export function feedCompliance(name: string, make: () => Promise<FeedSetup>, options: { noBus?: string } = {}): void {
@@ -110,6 +110,20 @@ export function feedCompliance(name: string, make: () => Promise<FeedSetup>, opt
         await stage.holds(follower, sampleService("a"), sampleNode("node-1"));
         await put(publisher, sampleSlice("a", "2"), sampleService("b"));
         await stage.holds(follower, sampleService("a"), sampleNode("node-1"), sampleService("b"));
+        expect(follower.told(1)).toEqual(["put service.default.b"]);
+      });
+
+      it("hands over namespaces and pods to those who ask, and to nobody else", async () => {
+        const publisher = await stage.writer(sampleService("a"), sampleNamespace("shop"));
+        const follower = await stage.follow();
+        const asking = await stage.follow(new RecordingFollower({ kinds: ["service", "namespace", "pod"] }));
+        await stage.holds(follower, sampleService("a"));
+        await stage.holds(asking, sampleService("a"), sampleNamespace("shop"));
+        await put(publisher, samplePod("p"), sampleNamespace("more"));
+        await remove(publisher, namespaceFeedKey("shop"), podFeedKey("default", "gone"));
+        await put(publisher, sampleService("b"));
+        await stage.holds(asking, sampleService("a"), sampleNamespace("more"), samplePod("p"), sampleService("b"));
+        await stage.holds(follower, sampleService("a"), sampleService("b"));
         expect(follower.told(1)).toEqual(["put service.default.b"]);
       });
 

@@ -5,7 +5,7 @@ import type { FeedBatch, FeedStatus, Follower } from "../feed.ts";
 
 /** See the module. */
 export class RecordingFollower implements Follower {
-  /** All kinds where absent. */
+  /** The default kinds where absent. */
   readonly kinds?: readonly FeedKind[];
   readonly batches: FeedBatch[] = [];
   readonly statuses: FeedStatus[] = [];

@@ -55,6 +55,16 @@ export function sampleNode(name: string, ready = true): FeedValue {
   return { kind: "node", node: { ...node, excludedFromLoadBalancers: false } };
 }
 
+/** A namespace. */
+export function sampleNamespace(name: string): FeedValue {
+  return { kind: "namespace", namespace: { name } };
+}
+
+/** A pod `default/<name>`. */
+export function samplePod(name: string, generation = 1): FeedValue {
+  return { kind: "pod", pod: { namespace: "default", name, addresses: [`127.244.9.${generation}` as IpAddress] } };
+}
+
 /** Values by their keys, as `takeOver` takes them. */
 export function stateOf(...values: readonly FeedValue[]): Map<FeedKey, FeedValue> {
   return new Map(values.map((value) => [feedKeyOf(value), value]));
