@@ -9,6 +9,7 @@ import type { Given, HealthServer, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
 import type { Wiring } from "@fairlead/host/wiring";
 import { createEventRecorder } from "@fairlead/kube/events";
+import type { PickerFactory } from "@fairlead/relay";
 import { ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import type { ProxyAgentConfig } from "./config.ts";
@@ -19,7 +20,6 @@ import { HealthCheckServers } from "./health-check-servers.ts";
 import { Programmer } from "./programmer.ts";
 import { collectedMetrics, ProxyMetrics } from "./proxy-metrics.ts";
 import { ServiceObserver } from "./service-observer.ts";
-import type { PickerFactory } from "./userspace/service-port.ts";
 import { UserspacePlane } from "./userspace/userspace-plane.ts";
 
 /** What the agent gets from outside. */

@@ -2,7 +2,7 @@
 import type { Counter, Gauge, Histogram, Metrics } from "@fairlead/host";
 import type { FeedStatus } from "@fairlead/bus";
 import type { ServicePortKey } from "@fairlead/types";
-import type { ServicePortCounters } from "./userspace/service-port.ts";
+import type { ServicePortCounters } from "@fairlead/relay";
 
 const feedStatuses: readonly FeedStatus[] = ["connecting", "live", "stale", "closed"];
 

@@ -17,7 +17,7 @@ import {
 } from "../src/testing.ts";
 import type { At } from "../src/testing.ts";
 import { bindProblem } from "../src/userspace/bind-problem.ts";
-import { BUSY_RETRIES, BUSY_RETRY_MS, SLOW_RETRY_MS } from "../src/userspace/listener-slot.ts";
+import { BUSY_RETRIES, BUSY_RETRY_MS, SLOW_RETRY_MS } from "@fairlead/relay";
 import type { UserspacePlane, UserspacePlaneOptions } from "../src/userspace/userspace-plane.ts";
 import { loopback, makeUserspacePlane } from "./support/userspace.ts";
 

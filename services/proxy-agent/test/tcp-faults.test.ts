@@ -18,8 +18,8 @@ import {
   updating,
 } from "../src/testing.ts";
 import type { At } from "../src/testing.ts";
-import type { ServicePortCounters } from "../src/userspace/service-port.ts";
-import { SUSPECT_MS } from "../src/userspace/suspects.ts";
+import type { ServicePortCounters } from "@fairlead/relay";
+import { SUSPECT_MS } from "@fairlead/relay";
 import type { UserspacePlane, UserspacePlaneOptions } from "../src/userspace/userspace-plane.ts";
 import { fullServer } from "./support/full-server.ts";
 import { loopback, makeUserspacePlane } from "./support/userspace.ts";

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ServicePortEntry } from "../src/plan/entry.ts";
 import { adding, endpointAt, entryOf, frontendAt, UdpBackend, UdpClient, updating } from "../src/testing.ts";
 import type { At } from "../src/testing.ts";
-import { LINGER_MS } from "../src/userspace/udp-flow.ts";
-import type { ServicePortCounters } from "../src/userspace/service-port.ts";
+import { LINGER_MS } from "@fairlead/relay";
+import type { ServicePortCounters } from "@fairlead/relay";
 import type { UserspacePlane, UserspacePlaneOptions } from "../src/userspace/userspace-plane.ts";
 import { loopback, makeUserspacePlane } from "./support/userspace.ts";
 

@@ -4,7 +4,7 @@ import { createPicker, withClientIpAffinity } from "@fairlead/balancing";
 import { silentLogger, systemClock } from "@fairlead/host";
 import { seededRandom } from "@fairlead/testkit";
 import { RecordingObserver } from "../../src/testing.ts";
-import type { PickerFactory } from "../../src/userspace/service-port.ts";
+import type { PickerFactory } from "@fairlead/relay";
 import { UserspacePlane } from "../../src/userspace/userspace-plane.ts";
 import type { UserspacePlaneOptions } from "../../src/userspace/userspace-plane.ts";
 

@@ -1,12 +1,12 @@
-/** One Service port as the userspace plane runs it: its endpoints with their live counts, its picker, its counters. */
+/** One Service port while it is relayed: its endpoints with their live counts, its picker, its counters. */
 import type { PickContext, Picker } from "@fairlead/balancing";
 import type { Clock, SchedulerName, TrafficPolicy } from "@fairlead/types";
-import { anyEligible, endpointsFor, sameEndpoints } from "../plan/entry.ts";
-import type { PlaneEndpoint, ServicePortEntry } from "../plan/entry.ts";
+import { anyEligible, endpointsFor, sameEndpoints } from "./entry.ts";
+import type { RelayEndpoint, RelayEntry } from "./entry.ts";
 import { EndpointState } from "./endpoint-state.ts";
 import { Suspects } from "./suspects.ts";
 
-/** Makes the picker for a Service port; `scheduler` absent means the agent's default. */
+/** Makes the picker for a Service port; `scheduler` absent means a default of its own. */
 export type PickerFactory = (scheduler: SchedulerName | undefined, affinityMs: number | undefined) => Picker;
 
 /** What is counted for a Service port. Plain numbers, because the relay adds to them for every chunk. */
@@ -24,7 +24,7 @@ export class ServicePortCounters {
   /** Clients that were reset because no endpoint took them. */
   unserved = 0;
   refusedBySource = 0;
-  /** Connections and flows turned away because the plane was full. */
+  /** Connections and flows turned away because there were too many. */
   refusedByLimit = 0;
   udpFlows = 0;
   datagramsToEndpoints = 0;
@@ -59,9 +59,9 @@ class Context implements PickContext {
 }
 
 /** See the module. */
-export class ServicePort {
+export class ServicePort<E extends RelayEntry = RelayEntry> {
   readonly counters: ServicePortCounters;
-  entry: ServicePortEntry;
+  entry: E;
   readonly #makePicker: PickerFactory;
   readonly #states = new Map<string, EndpointState>();
   readonly #suspects: Suspects;
@@ -70,7 +70,7 @@ export class ServicePort {
   #local: readonly EndpointState[] = [];
 
   constructor(options: {
-    entry: ServicePortEntry;
+    entry: E;
     makePicker: PickerFactory;
     counters: ServicePortCounters;
     clock: Clock;
@@ -85,7 +85,7 @@ export class ServicePort {
   }
 
   /** Takes the next version of the entry. Endpoints keep their counts; pickers keep what they know of an unchanged list. */
-  update(entry: ServicePortEntry): void {
+  update(entry: E): void {
     const before = this.entry;
     this.entry = entry;
     if (before.scheduler !== entry.scheduler || before.affinityMs !== entry.affinityMs) {
@@ -143,7 +143,7 @@ export class ServicePort {
     }
   }
 
-  #setEndpoints(before: ServicePortEntry | undefined, entry: ServicePortEntry): void {
+  #setEndpoints(before: E | undefined, entry: E): void {
     const sameCluster = before !== undefined && sameEndpoints(before.cluster, entry.cluster);
     const sameLocal = before !== undefined && sameEndpoints(before.local, entry.local);
     if (sameCluster && sameLocal) return;
@@ -160,7 +160,7 @@ export class ServicePort {
     }
   }
 
-  #stateOf(endpoint: PlaneEndpoint): EndpointState {
+  #stateOf(endpoint: RelayEndpoint): EndpointState {
     let state = this.#states.get(endpoint.key);
     if (state === undefined) {
       state = new EndpointState(endpoint);

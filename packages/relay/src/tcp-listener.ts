@@ -11,9 +11,9 @@ import { turn } from "./turn.ts";
 /** Connections that the kernel keeps waiting to be accepted; it may cap this further (net.core.somaxconn). */
 export const LISTEN_BACKLOG = 4096;
 
-/** What the listeners of a plane share. */
+/** What the listeners of a set share. */
 export interface TcpHost extends RelayHost {
-  /** False where the plane holds as many connections as it may. */
+  /** False where the set holds as many connections as it may. */
   admit(relay: TcpRelay): boolean;
   /** An accept failed, for example because the process is out of file descriptors. */
   acceptFailed(error: Error, target: Target): void;

@@ -1,7 +1,6 @@
 /** One address, port and protocol on this machine: open while a Service wants it, tried again while it cannot be had. */
 import type { Clock } from "@fairlead/types";
-import type { PlaneObserver } from "../plane.ts";
-import { bindProblem } from "./bind-problem.ts";
+import type { RelayEntry, RelayObserver } from "./entry.ts";
 import type { Listener, Target } from "./listener.ts";
 
 /** Time between attempts while another process may be about to let go of the address, in milliseconds. */
@@ -14,30 +13,30 @@ export const BUSY_RETRIES = 50;
 export const SLOW_RETRY_MS = 5_000;
 
 /** See the module. */
-export class ListenerSlot {
-  readonly #make: (target: Target) => Listener;
+export class ListenerSlot<E extends RelayEntry> {
+  readonly #make: (target: Target<E>) => Listener;
   readonly #clock: Clock;
-  readonly #observer: PlaneObserver;
-  #wanted: Target | undefined;
+  readonly #observer: RelayObserver<E>;
+  #wanted: Target<E> | undefined;
   #listener: Listener | undefined;
   #cancelRetry: (() => void) | undefined;
   #attempts = 0;
   #reported: string | undefined;
   #tail: Promise<void> = Promise.resolve();
 
-  constructor(options: { make: (target: Target) => Listener; clock: Clock; observer: PlaneObserver }) {
+  constructor(options: { make: (target: Target<E>) => Listener; clock: Clock; observer: RelayObserver<E> }) {
     this.#make = options.make;
     this.#clock = options.clock;
     this.#observer = options.observer;
   }
 
   /** The target whose traffic is really taken. */
-  get held(): Target | undefined {
+  get held(): Target<E> | undefined {
     return this.#listener === undefined ? undefined : this.#wanted;
   }
 
   /** Says who wants the address now; settles when that is so, or when a first attempt has failed. Never rejects. */
-  want(target: Target | undefined): Promise<void> {
+  want(target: Target<E> | undefined): Promise<void> {
     this.#wanted = target;
     // An open listener changes hands without a pause: not a single connection is refused.
     if (target !== undefined) this.#listener?.retarget(target);
@@ -63,7 +62,7 @@ export class ListenerSlot {
     }
   }
 
-  async #open(target: Target): Promise<void> {
+  async #open(target: Target<E>): Promise<void> {
     const listener = this.#make(target);
     try {
       await listener.open();
@@ -78,7 +77,7 @@ export class ListenerSlot {
     this.#observer.serving(target.service.entry, target.frontend);
   }
 
-  #failed(target: Target, error: NodeJS.ErrnoException): void {
+  #failed(target: Target<E>, error: NodeJS.ErrnoException): void {
     if (this.#wanted === undefined) return;
     this.#attempts++;
     const patient = error.code === "EADDRINUSE" && this.#attempts <= BUSY_RETRIES && this.#reported === undefined;
@@ -86,11 +85,10 @@ export class ListenerSlot {
     this.#cancelRetry = this.#clock.setTimer(patient ? BUSY_RETRY_MS : SLOW_RETRY_MS, () => void this.#enqueue());
   }
 
-  #report(target: Target, error: NodeJS.ErrnoException): void {
-    const problem = bindProblem(target.service.entry, target.frontend, error);
-    const said = `${target.service.entry.key} ${problem.reason} ${problem.message}`;
+  #report(target: Target<E>, error: NodeJS.ErrnoException): void {
+    const said = `${target.service.entry.key} ${error.code} ${error.message}`;
     if (said === this.#reported) return;
     this.#reported = said;
-    this.#observer.problem(target.service.entry, target.frontend, problem);
+    this.#observer.problem(target.service.entry, target.frontend, { kind: "bind", error });
   }
 }

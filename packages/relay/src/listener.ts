@@ -1,11 +1,11 @@
-/** What the plane opens and closes at an address: one implementation for each protocol. */
-import type { Frontend } from "../plan/entry.ts";
+/** What is opened and closed at an address: one implementation for each protocol. */
+import type { RelayEntry } from "./entry.ts";
 import type { ServicePort } from "./service-port.ts";
 
 /** For whom a listener listens. */
-export interface Target {
-  readonly service: ServicePort;
-  readonly frontend: Frontend;
+export interface Target<E extends RelayEntry = RelayEntry> {
+  readonly service: ServicePort<E>;
+  readonly frontend: E["frontends"][number];
 }
 
 /** A socket at a Service address. */

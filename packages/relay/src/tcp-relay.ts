@@ -1,7 +1,7 @@
 /** One TCP connection: from a client, through this process, to an endpoint of the Service. */
 import { Socket } from "node:net";
 import type { Clock } from "@fairlead/types";
-import type { Frontend } from "../plan/entry.ts";
+import type { RelayFrontend } from "./entry.ts";
 import type { EndpointState } from "./endpoint-state.ts";
 import { LARGE_READ_BYTES } from "./read-buffers.ts";
 import type { ReadBuffers } from "./read-buffers.ts";
@@ -17,7 +17,7 @@ export const HIGH_WATER_BYTES = 128 * 1024;
 /** Silence after which the kernel asks whether a peer is still there, in milliseconds. */
 const KEEP_ALIVE_MS = 60_000;
 
-/** What all relays of a plane share. */
+/** What all relays of a set share. */
 export interface RelayHost {
   readonly clock: Clock;
   readonly buffers: ReadBuffers;
@@ -35,7 +35,7 @@ export class TcpRelay implements ConnectingClient {
   readonly #host: RelayHost;
   readonly #client: Socket;
   readonly #service: ServicePort;
-  readonly #frontend: Frontend;
+  readonly #frontend: RelayFrontend;
   #backend: Socket | undefined;
   #tried: Set<string> | undefined;
   #buffer: Buffer | undefined;
@@ -43,7 +43,7 @@ export class TcpRelay implements ConnectingClient {
   #keptAlive = false;
   #open = 1;
 
-  constructor(options: { host: RelayHost; client: Socket; service: ServicePort; frontend: Frontend }) {
+  constructor(options: { host: RelayHost; client: Socket; service: ServicePort; frontend: RelayFrontend }) {
     this.#host = options.host;
     this.#client = options.client;
     this.#service = options.service;

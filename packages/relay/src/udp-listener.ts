@@ -10,13 +10,13 @@ import { turn } from "./turn.ts";
 import { givenAddress, UdpFlow } from "./udp-flow.ts";
 import type { UdpClient } from "./udp-flow.ts";
 
-/** What the UDP listeners of a plane share. */
+/** What the UDP listeners of a set share. */
 export interface UdpHost {
   readonly clock: Clock;
   readonly source: SourceAddress;
   /** A flow without a datagram in either direction ends after this, in milliseconds. */
   readonly udpTimeoutMs: number;
-  /** False where the plane holds as many flows as it may. */
+  /** False where the set holds as many flows as it may. */
   admitFlow(): boolean;
   flowEnded(): void;
 }

@@ -1,6 +1,6 @@
 /** An endpoint with what changes while it is used. */
 import type { Candidate } from "@fairlead/balancing";
-import type { PlaneEndpoint } from "../plan/entry.ts";
+import type { RelayEndpoint } from "./entry.ts";
 
 /** One endpoint of one Service port; the same object as long as it is listed or has an open connection. */
 export class EndpointState implements Candidate {
@@ -13,7 +13,7 @@ export class EndpointState implements Candidate {
   /** In one of the lists right now. */
   listed = true;
 
-  constructor(endpoint: PlaneEndpoint) {
+  constructor(endpoint: RelayEndpoint) {
     this.key = endpoint.key;
     this.address = endpoint.address;
     this.port = endpoint.port;
