@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { files, importsOf, sources, units } from "./tree.ts";
+import { files, codeOf, importsOf, sources, units } from "./tree.ts";
 
 const services = new Set(units.filter((unit) => unit.group === "services").map((unit) => unit.manifest.name));
 const unitOf = (file: string): string => file.split("/").slice(0, 2).join("/");
@@ -33,19 +33,14 @@ describe("the direction of dependencies", () => {
     expect(wiring.filter((file) => !/^services\/[^/]+\/src\/compose\.ts$/.test(file))).toEqual([]);
   });
 
-  test("the client library is imported at run time only by packages/kube, and never by what runs on every node", () => {
-    const wrong = sources
-      .filter((file) => importsOf(file).some((name) => name === "@kubernetes/client-node"))
-      .filter(
-        (file) => unitOf(file) !== "packages/kube" && !file.startsWith("services/devcluster/src/schema/generate"),
-      );
-    expect(wrong).toEqual([]);
-    const heavy = sources.filter(
-      (file) =>
-        ["services/proxy-agent", "services/devcluster", "packages/cli"].includes(unitOf(file)) &&
-        importsOf(file).includes("@fairlead/kube"),
-    );
-    expect(heavy).toEqual([]);
+  test("the client library is loaded in one place, and only where it is needed: it is most of a small service's memory", () => {
+    const library = "@kubernetes/client-node";
+    const names = sources.filter((file) => importsOf(file).includes(library));
+    expect(names.filter((file) => unitOf(file) !== "packages/kube")).toEqual([]);
+    const atOnce = names.filter((file) => new RegExp(`^import (?!type)[^;]*"${library}"`, "m").test(codeOf(file)));
+    expect(atOnce).toEqual([]);
+    const later = names.filter((file) => codeOf(file).includes(`import("${library}")`));
+    expect(later).toEqual(["packages/kube/src/library-endpoint.ts"]);
   });
 
   test("the testkit and testing modules are imported from tests only", () => {

@@ -1,75 +1,84 @@
 /**
- * The light way to the API server: a kubeconfig with certificates or a token, or a Pod's service account, read without the client
- * library. For what runs on every node and only writes Events.
+ * The light way to the API server: kubeconfigs with certificates or a token, or a Pod's service account, read without the client
+ * library, which takes half a second and some 80 MiB to load.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { InvalidInputError } from "@fairlead/types";
 import { parse } from "yaml";
+import { libraryEndpoint } from "./library-endpoint.ts";
 import type { ApiEndpoint, Credentials } from "./transport.ts";
 
 /** Where a Pod finds its credentials. */
 export const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-interface Named<T> {
-  readonly name?: string;
-  readonly cluster?: T;
-  readonly user?: T;
-  readonly context?: T;
-}
+type Settings = Readonly<Record<string, unknown>>;
 
+/** A kubeconfig as read, and the folder that its paths are relative to. */
 interface KubeconfigFile {
-  readonly "current-context"?: string;
-  readonly clusters?: readonly Named<Record<string, unknown>>[] | null;
-  readonly users?: readonly Named<Record<string, unknown>>[] | null;
-  readonly contexts?: readonly Named<{ readonly cluster?: string; readonly user?: string }>[] | null;
+  readonly content: Settings;
+  readonly directory: string;
 }
 
-/** What a kubeconfig may ask for that is not supported here: it must not be passed over, or requests would go out differently. */
-const unsupported = {
+/** A context, cluster or user of a kubeconfig. */
+interface Entry {
+  readonly value: Settings;
+  readonly directory: string;
+}
+
+/** What a kubeconfig may ask for that takes the client library (plugins, programs, proxies, impersonation). */
+const libraryOnly = {
   cluster: ["proxy-url"],
   user: ["exec", "auth-provider", "username", "password", "as", "as-uid", "as-groups", "as-user-extra"],
 } as const;
 
+/** Where kubectl finds its configuration: the files of KUBECONFIG that exist, else the one in the home folder. */
+export function defaultKubeconfigs(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const listed = (env["KUBECONFIG"] ?? "").split(delimiter).filter((path) => path !== "");
+  const home = env["HOME"] ?? "";
+  const paths = listed.length > 0 ? listed : home === "" ? [] : [join(home, ".kube", "config")];
+  return paths.filter((path) => existsSync(path));
+}
+
 /**
- * The endpoint of a kubeconfig's current context; throws InvalidInputError naming what is missing or not supported here. A token's
- * file is read anew each time, certificates are read once.
+ * The endpoint of the current context of a kubeconfig, or of several taken together as kubectl does: of what they name alike, the
+ * first counts. Throws InvalidInputError naming what is missing. A token's file is read anew each time, certificates are read once.
+ * Credentials that take the client library load it with the first request.
  */
-export function endpointFromFile(path: string): ApiEndpoint {
-  const file = refusing(() => parse(readFileSync(path, "utf8")) as KubeconfigFile | null) ?? {};
-  const current = file["current-context"];
-  const context = named(file.contexts, current)?.context;
-  const cluster = named(file.clusters, context?.cluster)?.cluster;
-  const user = named(file.users, context?.user)?.user ?? {};
-  const server = cluster?.["server"];
+export function endpointFromFiles(paths: readonly string[]): ApiEndpoint {
+  const files = paths.map((path) => ({
+    content: refusing(() => parse(readFileSync(path, "utf8")) as Settings | null) ?? {},
+    directory: dirname(path),
+  }));
+  const current = files
+    .map(({ content }) => content["current-context"])
+    .find((name) => typeof name === "string" && name !== "");
+  const context = entryOf(files, "context", current)?.value;
+  const cluster = entryOf(files, "cluster", context?.["cluster"]);
+  const user = entryOf(files, "user", context?.["user"]) ?? { value: {}, directory: "" };
+  const server = cluster?.value["server"];
   if (cluster === undefined || typeof server !== "string") {
     throw refused(`context ${JSON.stringify(current)} leads to no cluster with a server`);
   }
   if (!/^https?:$/.test(URL.parse(server)?.protocol ?? ""))
     throw refused(`${JSON.stringify(server)} is no URL of a server`);
-  const asked = [
-    ...unsupported.cluster.filter((field) => field in cluster),
-    ...unsupported.user.filter((field) => field in user),
-  ];
-  if (asked.length > 0) throw refused(`${asked.join(", ")}: not supported for Events; use a certificate or a token`);
-  const pathOf = (text: unknown): string | undefined =>
-    typeof text === "string" && text !== "" ? resolve(dirname(path), text) : undefined;
-  const content = (entry: Record<string, unknown>, name: string): Buffer | undefined => {
-    const data = entry[`${name}-data`];
-    if (typeof data === "string" && data !== "") return Buffer.from(data, "base64");
-    const at = pathOf(entry[name]);
-    return at === undefined ? undefined : refusing(() => readFileSync(at));
-  };
-  const serverName = cluster["tls-server-name"];
+  const beyond =
+    libraryOnly.cluster.some((field) => field in cluster.value) ||
+    libraryOnly.user.some((field) => field in user.value);
+  return beyond ? libraryEndpoint(server, paths) : plainEndpoint(server, cluster, user);
+}
+
+function plainEndpoint(server: string, cluster: Entry, user: Entry): ApiEndpoint {
+  const serverName = cluster.value["tls-server-name"];
   const tls = {
-    ca: content(cluster, "certificate-authority"),
-    cert: content(user, "client-certificate"),
-    key: content(user, "client-key"),
-    ...(cluster["insecure-skip-tls-verify"] === true ? { rejectUnauthorized: false } : {}),
+    ca: contentOf(cluster, "certificate-authority"),
+    cert: contentOf(user, "client-certificate"),
+    key: contentOf(user, "client-key"),
+    ...(cluster.value["insecure-skip-tls-verify"] === true ? { rejectUnauthorized: false } : {}),
     ...(typeof serverName === "string" && serverName !== "" ? { servername: serverName } : {}),
   };
-  const token = user["token"];
-  const tokenFile = pathOf(user["tokenFile"]);
+  const token = user.value["token"];
+  const tokenFile = pathOf(user, "tokenFile");
   return {
     server,
     async authorize(request: Credentials): Promise<void> {
@@ -81,13 +90,32 @@ export function endpointFromFile(path: string): ApiEndpoint {
   };
 }
 
-function named<T extends { readonly name?: string }>(
-  list: readonly T[] | null | undefined,
+function pathOf({ value, directory }: Entry, name: string): string | undefined {
+  const path = value[name];
+  return typeof path === "string" && path !== "" ? resolve(directory, path) : undefined;
+}
+
+/** What a field holds itself, or the file that it names. */
+function contentOf(entry: Entry, name: string): Buffer | undefined {
+  const data = entry.value[`${name}-data`];
+  if (typeof data === "string" && data !== "") return Buffer.from(data, "base64");
+  const path = pathOf(entry, name);
+  return path === undefined ? undefined : refusing(() => readFileSync(path));
+}
+
+/** The first entry of that name. Lists are read as they come: a kubeconfig is anybody's text. */
+function entryOf(
+  files: readonly KubeconfigFile[],
+  kind: "cluster" | "context" | "user",
   name: unknown,
-): T | undefined {
-  return Array.isArray(list)
-    ? ((list as readonly (T | null)[]).find((entry) => entry?.name === name) ?? undefined)
-    : undefined;
+): Entry | undefined {
+  for (const { content, directory } of files) {
+    const list = content[`${kind}s`];
+    if (!Array.isArray(list)) continue;
+    const value = (list as readonly (Settings | null)[]).find((entry) => entry?.["name"] === name)?.[kind];
+    if (typeof value === "object" && value !== null) return { value: value as Settings, directory };
+  }
+  return undefined;
 }
 
 function refused(reason: string, cause?: unknown): InvalidInputError {

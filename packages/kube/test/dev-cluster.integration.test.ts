@@ -2,8 +2,15 @@ import { eventually, RecordingLogger, seededRandom, startDevCluster } from "@fai
 import type { DevCluster } from "@fairlead/testkit";
 import type { Clock } from "@fairlead/types";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { createEventRecorder } from "../src/events.ts";
-import { connect, Informer, isAlreadyExists, isConflict, isNotFound, KubeApiError } from "../src/index.ts";
+import {
+  connect,
+  EventRecorder,
+  Informer,
+  isAlreadyExists,
+  isConflict,
+  isNotFound,
+  KubeApiError,
+} from "../src/index.ts";
 import type { KubeClient, KubeResource, ResourceTypes, Service } from "../src/index.ts";
 
 // The clock of the machine; src may not reach for it, a test may.
@@ -127,10 +134,10 @@ test("follows a selection through additions, changes and removals", async () => 
   await eventually(() => expect(seen).toEqual(sequence.map((type) => `${type} followed`)));
 });
 
-test("writes Events that the API shows, without the client library", async () => {
+test("writes Events that the API shows", async () => {
   const log = new RecordingLogger();
   const about = await client.create("services", service("eventful"));
-  const recorder = createEventRecorder({ kubeconfig: cluster.kubeconfig, component: "test", clock, log });
+  const recorder = new EventRecorder({ client, component: "test", clock, log });
   const subject = {
     apiVersion: "v1",
     kind: "Service",

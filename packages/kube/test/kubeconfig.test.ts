@@ -1,11 +1,10 @@
-import { writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { FakeClock, RecordingLogger, temporaryDirectory } from "@fairlead/testkit";
+import { FakeClock, temporaryDirectory } from "@fairlead/testkit";
 import { expect, test } from "vitest";
 import { stringify } from "yaml";
-import { createEventRecorder } from "../src/events.ts";
 import { connect } from "../src/index.ts";
-import { endpointFromFile, endpointInCluster } from "../src/kubeconfig-file.ts";
+import { defaultKubeconfigs, endpointFromFiles, endpointInCluster } from "../src/kubeconfig-file.ts";
 import type { Credentials } from "../src/index.ts";
 
 const server = "https://127.0.0.1:6443";
@@ -42,7 +41,7 @@ async function kubeconfig({
 
 async function credentialsOf(path: string): Promise<Credentials> {
   const request: Credentials = { headers: {} };
-  await endpointFromFile(path).authorize(request);
+  await endpointFromFiles([path]).authorize(request);
   return request;
 }
 
@@ -52,7 +51,7 @@ test("reads certificates from the file itself", async () => {
     cluster: { server, "certificate-authority-data": data("ca"), "tls-server-name": "kubernetes" },
     user: { "client-certificate-data": data("cert"), "client-key-data": data("key") },
   });
-  expect(endpointFromFile(file.path).server).toBe(server);
+  expect(endpointFromFiles([file.path]).server).toBe(server);
   const { ca, cert, key, servername, rejectUnauthorized } = await credentialsOf(file.path);
   expect([ca, cert, key].map(String)).toEqual(["ca", "cert", "key"]);
   expect(servername).toBe("kubernetes");
@@ -73,7 +72,7 @@ test("sends a token, and one from a file as it is now", async () => {
   await using fixed = await kubeconfig({ user: { token: "secret" } });
   expect((await credentialsOf(fixed.path)).headers["authorization"]).toBe("Bearer secret");
   await using rotated = await kubeconfig({ user: { token: "secret", tokenFile: "token" } });
-  const endpoint = endpointFromFile(rotated.path);
+  const endpoint = endpointFromFiles([rotated.path]);
   for (const token of ["one", "two"]) {
     await writeFile(join(rotated.directory, "token"), `${token}\n`);
     const request: Credentials = { headers: {} };
@@ -94,14 +93,9 @@ test.for<[string, Parts]>([
   ["server that is no URL", { cluster: { server: "127.0.0.1:6443" } }],
   ["server by another protocol", { cluster: { server: "ftp://127.0.0.1" } }],
   ["a certificate that is not there", { user: { "client-certificate": "missing.crt" } }],
-  ["credentials by a program", { user: { exec: { command: "aws" } } }],
-  ["credentials by a plugin", { user: { "auth-provider": { name: "gcp" } } }],
-  ["a password", { user: { username: "admin", password: "secret" } }],
-  ["impersonation", { user: { token: "secret", as: "somebody" } }],
-  ["a proxy", { cluster: { server, "proxy-url": "http://127.0.0.1:3128" } }],
 ])("refuses %s", async ([, parts]) => {
   await using file = await kubeconfig(parts);
-  expect(() => endpointFromFile(file.path)).toThrow(
+  expect(() => endpointFromFiles([file.path])).toThrow(
     expect.objectContaining({ code: "INVALID_INPUT", field: "kubeconfig" }),
   );
 });
@@ -112,7 +106,7 @@ test.for(["", "just text", "[]", "{ unclosed", "contexts: 7\nclusters: {}", "cur
     await using directory = await temporaryDirectory();
     const path = join(directory.path, "kubeconfig");
     await writeFile(path, content);
-    expect(() => endpointFromFile(path)).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
+    expect(() => endpointFromFiles([path])).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
     expect(() => connect({ kubeconfig: path, clock: new FakeClock() })).toThrow(
       expect.objectContaining({ code: "INVALID_INPUT" }),
     );
@@ -120,7 +114,7 @@ test.for(["", "just text", "[]", "{ unclosed", "contexts: 7\nclusters: {}", "cur
 );
 
 test("refuses a file that is not there", () => {
-  expect(() => endpointFromFile("/nonexistent")).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
+  expect(() => endpointFromFiles(["/nonexistent"])).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
   expect(() => connect({ kubeconfig: "/nonexistent", clock: new FakeClock() })).toThrow(
     expect.objectContaining({ code: "INVALID_INPUT" }),
   );
@@ -152,7 +146,67 @@ test("finds the cluster that a Pod runs in, with its token as it is now", async 
   expect(endpointInCluster({}, directory.path)).toBeUndefined();
 });
 
-test("makes no recorder that leads nowhere", () => {
-  const options = { component: "proxy-agent", clock: new FakeClock(), log: new RecordingLogger() };
-  expect(() => createEventRecorder(options)).toThrow(expect.objectContaining({ code: "INVALID_INPUT" }));
+test("takes several files together as kubectl does: of what they name alike, the first counts", async () => {
+  await using one = await kubeconfig({ cluster: { server, "certificate-authority": "ca.crt" } });
+  await using two = await kubeconfig({ cluster: { server: "https://127.0.0.2:1" }, user: { token: "second" } });
+  await using only = await temporaryDirectory();
+  const users = join(only.path, "users");
+  await writeFile(users, stringify({ users: [{ name: "u", user: { "client-key": "client.key" } }] }));
+  await writeFile(join(one.directory, "ca.crt"), "ca");
+  await writeFile(join(only.path, "client.key"), "key");
+  const request: Credentials = { headers: {} };
+  const endpoint = endpointFromFiles([users, one.path, two.path]);
+  await endpoint.authorize(request);
+  expect(endpoint.server).toBe(server);
+  // Paths are relative to the file that says them.
+  expect([request.ca, request.key].map(String)).toEqual(["ca", "key"]);
+  expect(request.headers["authorization"]).toBeUndefined();
+});
+
+test("looks where kubectl looks", async () => {
+  await using file = await kubeconfig({});
+  const missing = join(file.directory, "missing");
+  expect(defaultKubeconfigs({ KUBECONFIG: `${missing}:${file.path}:`, HOME: "/nonexistent" })).toEqual([file.path]);
+  await mkdir(join(file.directory, ".kube"));
+  const own = join(file.directory, ".kube", "config");
+  expect(defaultKubeconfigs({ HOME: file.directory })).toEqual([]);
+  await writeFile(own, "");
+  expect(defaultKubeconfigs({ HOME: file.directory })).toEqual([own]);
+  expect(() => connect({ env: { HOME: "/nonexistent" }, clock: new FakeClock() })).toThrow(
+    expect.objectContaining({ code: "INVALID_INPUT", field: "kubeconfig" }),
+  );
+});
+
+test("leaves to the client library what only that knows: a program that prints a token, a password, impersonation", async () => {
+  const credential = {
+    apiVersion: "client.authentication.k8s.io/v1",
+    kind: "ExecCredential",
+    status: { token: "from-a-program" },
+  };
+  const exec = {
+    apiVersion: credential.apiVersion,
+    command: "echo",
+    args: [JSON.stringify(credential)],
+    interactiveMode: "Never",
+  };
+  await using program = await kubeconfig({ user: { exec } });
+  expect((await credentialsOf(program.path)).headers["Authorization"]).toBe("Bearer from-a-program");
+  await using password = await kubeconfig({ user: { username: "admin", password: "secret" } });
+  expect((await credentialsOf(password.path)).auth).toBe("admin:secret");
+  await using impersonation = await kubeconfig({ user: { token: "mine", as: "somebody" } });
+  expect((await credentialsOf(impersonation.path)).headers).toMatchObject({ "Impersonate-User": "somebody" });
+  await using proxied = await kubeconfig({ cluster: { server, "proxy-url": "http://127.0.0.1:3128" } });
+  expect((await credentialsOf(proxied.path)).agent).toBeDefined();
+});
+
+test("asks the client library again where it failed: what was missing may have come", async () => {
+  await using file = await kubeconfig({ user: { username: "admin", password: "secret" } });
+  const endpoint = endpointFromFiles([file.path]);
+  const content = await readFile(file.path, "utf8");
+  await rm(file.path);
+  await expect(endpoint.authorize({ headers: {} })).rejects.toThrow(file.path);
+  await writeFile(file.path, content);
+  const request: Credentials = { headers: {} };
+  await endpoint.authorize(request);
+  expect(request.auth).toBe("admin:secret");
 });

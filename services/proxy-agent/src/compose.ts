@@ -8,7 +8,7 @@ import { createHealthServer, createMetrics, ServiceStack } from "@fairlead/host"
 import type { Given, HealthServer, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
 import type { Wiring } from "@fairlead/host/wiring";
-import { createEventRecorder } from "@fairlead/kube/events";
+import { connect, EventRecorder } from "@fairlead/kube";
 import type { PickerFactory } from "@fairlead/relay";
 import { ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
@@ -150,8 +150,8 @@ function isHealthy(programmer: Programmer, state: DesiredState): boolean {
 
 function eventSink(config: ProxyAgentConfig, { clock, log }: ProxyAgentGiven): EventSink {
   if (config.kubeconfig === undefined) return logOnlyEventSink({ log });
-  return createEventRecorder({
-    kubeconfig: config.kubeconfig,
+  return new EventRecorder({
+    client: connect({ kubeconfig: config.kubeconfig, clock }),
     component: "fairlead-proxy-agent",
     host: config.nodeName,
     clock,
