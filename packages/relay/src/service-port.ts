@@ -24,6 +24,8 @@ export class ServicePortCounters {
   /** Clients that were reset because no endpoint took them. */
   unserved = 0;
   refusedBySource = 0;
+  /** Clients that were reset because they did not begin with a PROXY header where one must be. */
+  refusedByHeader = 0;
   /** Connections and flows turned away because there were too many. */
   refusedByLimit = 0;
   udpFlows = 0;

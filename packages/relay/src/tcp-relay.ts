@@ -3,6 +3,9 @@ import { Socket } from "node:net";
 import type { Clock } from "@fairlead/types";
 import type { RelayFrontend } from "./entry.ts";
 import type { EndpointState } from "./endpoint-state.ts";
+import { proxyHeaderLine } from "./proxy-header/header.ts";
+import type { ConnectionEnds } from "./proxy-header/header.ts";
+import { readProxyHeader } from "./proxy-header/header-reader.ts";
 import { LARGE_READ_BYTES } from "./read-buffers.ts";
 import type { ReadBuffers } from "./read-buffers.ts";
 import type { ConnectingClient, ServicePort } from "./service-port.ts";
@@ -36,6 +39,8 @@ export class TcpRelay implements ConnectingClient {
   readonly #client: Socket;
   readonly #service: ServicePort;
   readonly #frontend: RelayFrontend;
+  /** What a PROXY header said of the client. */
+  #ends: ConnectionEnds | undefined;
   #backend: Socket | undefined;
   #tried: Set<string> | undefined;
   #buffer: Buffer | undefined;
@@ -51,7 +56,7 @@ export class TcpRelay implements ConnectingClient {
   }
 
   get address(): string {
-    return this.#client.remoteAddress ?? "";
+    return this.#ends?.address ?? this.#client.remoteAddress ?? "";
   }
 
   get destination(): string {
@@ -69,7 +74,8 @@ export class TcpRelay implements ConnectingClient {
     this.#service.counters.active++;
     client.on("error", () => this.#breakOff(this.#backend));
     client.on("close", () => this.#closed());
-    this.#connect();
+    if (this.#frontend.readsProxyHeader === true) this.#readProxyHeader();
+    else this.#connect();
   }
 
   /** Has the kernel watch over both peers; does nothing the second time, and before both stand. */
@@ -84,6 +90,21 @@ export class TcpRelay implements ConnectingClient {
   destroy(): void {
     this.#breakOff(this.#backend);
     reset(this.#client);
+  }
+
+  #readProxyHeader(): void {
+    readProxyHeader({
+      client: this.#client,
+      clock: this.#host.clock,
+      done: (ends) => {
+        this.#ends = ends;
+        this.#connect();
+      },
+      wrong: () => {
+        this.#service.counters.refusedByHeader++;
+        reset(this.#client);
+      },
+    });
   }
 
   /** False where no endpoint was left to try. */
@@ -163,6 +184,7 @@ export class TcpRelay implements ConnectingClient {
       return;
     }
     const { counters } = this.#service;
+    if (this.#frontend.writesProxyHeader === true) backend.write(proxyHeaderLine(this.#ends ?? endsOf(client)));
     client.on("data", (chunk: Buffer) => {
       counters.bytesToEndpoints += chunk.length;
       backend.write(chunk);
@@ -172,6 +194,8 @@ export class TcpRelay implements ConnectingClient {
       }
     });
     client.on("end", () => endOf(backend));
+    // It may have ended right after its header.
+    if (client.readableEnded) endOf(backend);
     client.resume();
   }
 
@@ -218,6 +242,10 @@ export class TcpRelay implements ConnectingClient {
 }
 
 const noneTried: ReadonlySet<string> = new Set();
+
+function endsOf({ remoteAddress = "", remotePort = 0, localAddress = "", localPort = 0 }: Socket): ConnectionEnds {
+  return { address: remoteAddress, port: remotePort, destination: localAddress, destinationPort: localPort };
+}
 
 /** Passes the end of one side on to the other. */
 function endOf(socket: Socket): void {
