@@ -14,7 +14,7 @@ export const feedKinds = ["service", "slice", "node", "namespace", "pod"] as con
 export type FeedKind = (typeof feedKinds)[number];
 
 /** Kinds whose objects lie in no namespace. */
-const clusterKinds: readonly FeedKind[] = ["node", "namespace"];
+const clusterKinds: ReadonlySet<FeedKind> = new Set(["node", "namespace"]);
 
 /**
  * `service.<ns>.<name>`, `slice.<ns>.<name>`, `node.<name>`, `namespace.<name>` or `pod.<ns>.<name>`. Dots inside a name stand as they are:
@@ -105,6 +105,6 @@ export interface FeedKeyParts {
 /** Takes a key apart. */
 export function splitFeedKey(key: FeedKey): FeedKeyParts {
   const [kind, ...rest] = key.split(".") as [FeedKind, ...string[]];
-  const namespace = clusterKinds.includes(kind) ? "" : (rest.shift() ?? "");
+  const namespace = clusterKinds.has(kind) ? "" : (rest.shift() ?? "");
   return { kind, namespace, name: rest.join(".") };
 }

@@ -9,7 +9,7 @@ import type { Complaint } from "./normalise/lenient.ts";
 export const maxComplaints = 4096;
 
 /** Kinds of object that are read for the feed. */
-export type ReadKind = "Service" | "EndpointSlice" | "Node" | "Pod";
+export type ReadKind = "Service" | "EndpointSlice" | "Namespace" | "Node" | "Pod";
 
 /** See the module. */
 export class Complaints {

@@ -1,6 +1,6 @@
 /** Everything that the endpoint-controller is made of. */
 import type { ChangePublisher } from "@fairlead/bus";
-import { createNatsPublisher, natsOptions } from "@fairlead/bus/nats";
+import { createNatsPublisher, natsOptions, podBucket } from "@fairlead/bus/nats";
 import { createHealthServer, createMetrics, ServiceStack } from "@fairlead/host";
 import type { HealthServer, Logger, Metrics, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
@@ -19,6 +19,8 @@ export interface Given {
   readonly random: Random;
   /** Publishes on a feed of this process; without it `natsUrl` is needed. */
   readonly publisher?: ChangePublisher;
+  /** Publishes on a feed of pods of this process; without it, and with `publisher`, there is none. */
+  readonly podPublisher?: ChangePublisher;
 }
 
 /** A composed service. */
@@ -30,6 +32,8 @@ export interface EndpointControllerService extends Startable {
 /** A publisher, and its own life where it has one. */
 interface Publishing {
   readonly publisher: ChangePublisher;
+  /** Undefined where nobody is to follow pods. */
+  readonly podPublisher: ChangePublisher | undefined;
   readonly start: () => Promise<void>;
 }
 
@@ -56,6 +60,7 @@ export function wireEndpointController(config: EndpointControllerConfig, given: 
       new EndpointController({
         client: resolve(tokens.client),
         publisher: resolve(tokens.publishing).publisher,
+        podPublisher: resolve(tokens.publishing).podPublisher,
         mode: config.mode,
         metrics: endpointControllerMetrics(resolve(tokens.metrics)),
         log,
@@ -95,14 +100,27 @@ export function composeEndpointController(config: EndpointControllerConfig, give
   };
 }
 
-function publishing(config: EndpointControllerConfig, { log, clock, random, publisher }: Given): Publishing {
-  if (publisher !== undefined) return { publisher, start: () => Promise.resolve() };
-  const nats = createNatsPublisher({
-    ...natsOptions(config),
-    replicas: config.natsReplicas,
-    clock,
-    random,
-    log,
+function publishing(config: EndpointControllerConfig, given: Given): Publishing {
+  const { log, clock, random, publisher, podPublisher } = given;
+  const pods = config.podFeed === "on";
+  if (publisher !== undefined) {
+    return { publisher, podPublisher: pods ? podPublisher : undefined, start: () => Promise.resolve() };
+  }
+  const options = { ...natsOptions(config), replicas: config.natsReplicas, clock, random };
+  const nats = createNatsPublisher({ ...options, log });
+  if (!pods) return { publisher: nats, podPublisher: undefined, start: () => nats.start() };
+  const natsPods = createNatsPublisher({
+    ...options,
+    bucket: podBucket(config.natsBucket),
+    name: "fairlead-publisher-pods",
+    log: log.child({ feed: "pods" }),
   });
-  return { publisher: nats, start: () => nats.start() };
+  return {
+    publisher: nats,
+    podPublisher: natsPods,
+    start: async () => {
+      await nats.start();
+      await natsPods.start();
+    },
+  };
 }

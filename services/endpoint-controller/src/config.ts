@@ -12,6 +12,11 @@ const options = defineOptions("endpoint-controller", {
   }),
   natsUrl: option.string({ optional: true, describe: "NATS servers, comma separated: nats://host:4222" }),
   natsBucket: option.string({ default: "fairlead", describe: "bucket of the feed, one a cluster" }),
+  podFeed: option.choice({
+    values: ["on", "off"],
+    default: "on",
+    describe: "publish pods on a feed of their own, bucket <natsBucket>-pods, for who follows it",
+  }),
   natsReplicas: option.integer({ default: 1, min: 1, max: 5, describe: "copies of the bucket in a NATS cluster" }),
   natsUser: option.string({ optional: true, describe: "user name for NATS" }),
   natsPassword: option.string({ optional: true, secret: true, describe: "password for NATS" }),

@@ -11,13 +11,14 @@ import type {
   InformerChange,
   KubeClient,
   KubeResource,
+  Namespace,
   Node,
   Pod,
   ResourceTypes,
   Service,
 } from "@fairlead/kube";
-import { feedKindOf, nodeFeedKey, serviceFeedKey, sliceFeedKey } from "@fairlead/types";
-import type { Clock, Random } from "@fairlead/types";
+import { feedKindOf, namespaceFeedKey, nodeFeedKey, podFeedKey, serviceFeedKey, sliceFeedKey } from "@fairlead/types";
+import type { Clock, FeedKey, Random } from "@fairlead/types";
 import { Complaints } from "./complaints.ts";
 import { EndpointsCache } from "./endpoints-cache.ts";
 import { FeedValues } from "./feed-values.ts";
@@ -25,6 +26,7 @@ import { FeedWriter } from "./feed-writer.ts";
 import type { EndpointControllerMetrics } from "./metrics.ts";
 import { serviceNameLabel } from "./plan/labels.ts";
 import { podChange } from "./pod-change.ts";
+import { PodFeed } from "./pod-feed.ts";
 import { NamespaceIndex } from "./pod-index.ts";
 import { ServiceReconciler } from "./service-reconciler.ts";
 import { SliceCache } from "./slice-cache.ts";
@@ -40,6 +42,8 @@ export const stopPatienceMs = 2_000;
 export interface ControllerOptions {
   readonly client: KubeClient;
   readonly publisher: ChangePublisher;
+  /** Writes the feed of pods; undefined for no such feed. */
+  readonly podPublisher: ChangePublisher | undefined;
   /** `full` writes slices and Endpoints; `publish` leaves that to the cluster's own controllers. */
   readonly mode: "full" | "publish";
   readonly metrics: EndpointControllerMetrics;
@@ -60,11 +64,13 @@ export class EndpointController implements Startable {
   readonly #services: Informer<"services">;
   readonly #pods: Informer<"pods">;
   readonly #nodes: Informer<"nodes">;
+  readonly #namespaces: Informer<"namespaces">;
   readonly #endpointSlices: Informer<"endpointslices">;
   readonly #endpoints: Informer<"endpoints">;
   readonly #queue: SyncQueue;
   readonly #reconciler: ServiceReconciler;
   readonly #writer: FeedWriter;
+  readonly #podFeed: PodFeed | undefined;
   readonly #events: EventRecorder;
   #cancelResync = (): void => {};
   #failure: string | undefined;
@@ -74,7 +80,7 @@ export class EndpointController implements Startable {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { client, publisher, metrics, log, clock, random } = options;
+    const { client, publisher, podPublisher, metrics, log, clock, random } = options;
     this.#events = new EventRecorder({ client, component: "endpoint-controller", clock, log });
     this.#complaints = new Complaints({
       tell: (kind, about, note) => {
@@ -85,12 +91,15 @@ export class EndpointController implements Startable {
     this.#services = this.#informer("services", (change) => this.#onService(change));
     this.#pods = this.#informer("pods", (change) => this.#onPod(change));
     this.#nodes = this.#informer("nodes", (change) => this.#onNode(change));
+    this.#namespaces = this.#informer("namespaces", (change) => this.#onNamespace(change));
     this.#endpointSlices = this.#informer("endpointslices", (change) => this.#onSlice(change));
     this.#endpoints = this.#informer("endpoints", (change) => this.#onEndpoints(change));
     this.#values = new FeedValues({
       services: this.#services,
       slices: this.#endpointSlices,
       nodes: this.#nodes,
+      namespaces: this.#namespaces,
+      pods: this.#pods,
       index: this.#index,
       complaints: this.#complaints,
     });
@@ -115,17 +124,20 @@ export class EndpointController implements Startable {
       clock,
       random,
     });
-    this.#writer = new FeedWriter({
-      publisher,
+    const writing = {
       clock,
       metrics,
-      current: (key) => this.#values.current(key),
-      onRefused: (key, reason) => {
+      current: (key: FeedKey) => this.#values.current(key),
+      onRefused: (key: FeedKey, reason: string) => {
         metrics.refused.inc({ kind: feedKindOf(key) });
         log.error("an object is too large for the feed and is left out", { key, reason });
       },
-      onFailure: (error) => this.#fail(error),
-    });
+      onFailure: (error: unknown) => this.#fail(error),
+    };
+    this.#writer = new FeedWriter({ ...writing, publisher });
+    if (podPublisher !== undefined) {
+      this.#podFeed = new PodFeed({ ...writing, publisher: podPublisher, keys: () => this.#values.podKeys(), log });
+    }
   }
 
   /** Settles once informers run; being ready takes their first lists and a bus that answers, see {@link whyNotReady}. */
@@ -144,6 +156,7 @@ export class EndpointController implements Startable {
     await this.#queue.stop();
     cancel();
     await Promise.all(this.#informers().map((informer) => informer.stop()));
+    await this.#podFeed?.close();
     await this.#writer.close();
     await this.#opening;
     client.transport.close();
@@ -154,7 +167,7 @@ export class EndpointController implements Startable {
     if (this.#failure !== undefined) return this.#failure;
     const waiting = this.#informers().filter((informer) => !informer.isSynced);
     if (waiting.length > 0) return `waiting for the first list: ${waiting.map(({ name }) => name).join(", ")}`;
-    return this.#opened ? undefined : "waiting for the bus";
+    return this.#opened ? this.#podFeed?.whyNotReady() : "waiting for the bus";
   }
 
   /** Why the service should be restarted, or `undefined`. */
@@ -170,6 +183,7 @@ export class EndpointController implements Startable {
     try {
       await this.#writer.open(this.#values.keys());
       this.#opened = true;
+      this.#podFeed?.open();
     } catch (error) {
       if (!this.#stopped) this.#fail(error);
     }
@@ -180,19 +194,21 @@ export class EndpointController implements Startable {
     this.#failure = error instanceof Error ? error.message : String(error);
     this.#options.log.error("publishing has ended; this endpoint-controller writes nothing more", { error });
     void this.#queue.stop();
+    void this.#podFeed?.close();
   }
 
   #planResync(): void {
     this.#cancelResync = this.#options.clock.setTimer(resyncMs, () => {
       this.#enqueueAll();
       for (const key of this.#values.keys()) this.#writer.touch(key);
+      for (const key of this.#values.podKeys()) this.#podFeed?.touch(key);
       this.#planResync();
     });
   }
 
   /** Those that this mode needs: what only the reconciler reads is not followed where it does not run. */
   #informers(): readonly Informer<KubeResource>[] {
-    const all = [this.#services, this.#pods, this.#nodes, this.#endpointSlices];
+    const all = [this.#services, this.#pods, this.#nodes, this.#namespaces, this.#endpointSlices];
     return this.#options.mode === "full" ? [...all, this.#endpoints] : all;
   }
 
@@ -226,7 +242,8 @@ export class EndpointController implements Startable {
 
   #onPod(change: InformerChange<Pod>): void {
     const { object } = change;
-    const { namespace = "", labels } = object.metadata ?? {};
+    const { namespace = "", name = "", labels } = object.metadata ?? {};
+    this.#podFeed?.touch(podFeedKey(namespace, name));
     if (change.type === "removed") {
       this.#index.removePod(object);
       this.#complaints.forget("Pod", object);
@@ -252,6 +269,11 @@ export class EndpointController implements Startable {
     const zone = (node: Node): string | undefined => node.metadata?.labels?.["topology.kubernetes.io/zone"];
     if (change.type === "updated" && zone(change.previous) === zone(object)) return;
     this.#enqueueAll();
+  }
+
+  #onNamespace({ type, object }: InformerChange<Namespace>): void {
+    if (type === "removed") this.#complaints.forget("Namespace", object);
+    this.#writer.touch(namespaceFeedKey(object.metadata?.name ?? ""));
   }
 
   #onSlice(change: InformerChange<EndpointSlice>): void {

@@ -1,11 +1,13 @@
 /** What the feed should say of each object, worked out from the informers' copies. */
-import type { EndpointSlice, Node, Service } from "@fairlead/kube";
-import { nodeFeedKey, serviceFeedKey, sliceFeedKey } from "@fairlead/types";
+import type { EndpointSlice, KubeObject, Namespace, Node, Pod, Service } from "@fairlead/kube";
+import { namespaceFeedKey, nodeFeedKey, podFeedKey, serviceFeedKey, sliceFeedKey, splitFeedKey } from "@fairlead/types";
 import type { FeedKey, FeedValue } from "@fairlead/types";
 import type { Complaints, ReadKind } from "./complaints.ts";
 import type { CurrentValue } from "./feed-writer.ts";
 import type { Complaint } from "./normalise/lenient.ts";
+import { normaliseNamespace } from "./normalise/namespace.ts";
 import { normaliseNode } from "./normalise/node.ts";
+import { normalisePod } from "./normalise/pod.ts";
 import { normaliseService } from "./normalise/service.ts";
 import { normaliseSlice } from "./normalise/slice.ts";
 import { weightOf } from "./normalise/weight.ts";
@@ -23,6 +25,8 @@ export class FeedValues {
   readonly #services: Copy<Service>;
   readonly #slices: Copy<EndpointSlice>;
   readonly #nodes: Copy<Node>;
+  readonly #namespaces: Copy<Namespace>;
+  readonly #pods: Copy<Pod>;
   readonly #index: NamespaceIndex;
   readonly #complaints: Complaints;
 
@@ -30,6 +34,8 @@ export class FeedValues {
     services: Copy<Service>;
     slices: Copy<EndpointSlice>;
     nodes: Copy<Node>;
+    namespaces: Copy<Namespace>;
+    pods: Copy<Pod>;
     /** Where pods are found by name, for their weight. */
     index: NamespaceIndex;
     complaints: Complaints;
@@ -37,11 +43,13 @@ export class FeedValues {
     this.#services = options.services;
     this.#slices = options.slices;
     this.#nodes = options.nodes;
+    this.#namespaces = options.namespaces;
+    this.#pods = options.pods;
     this.#index = options.index;
     this.#complaints = options.complaints;
   }
 
-  /** The key of every object there is. */
+  /** The key of every object there is, but for pods. */
   *keys(): IterableIterator<FeedKey> {
     for (const { metadata } of this.#services.list()) {
       yield serviceFeedKey(metadata?.namespace ?? "", metadata?.name ?? "");
@@ -50,23 +58,44 @@ export class FeedValues {
       yield sliceFeedKey(metadata?.namespace ?? "", metadata?.name ?? "");
     }
     for (const { metadata } of this.#nodes.list()) yield nodeFeedKey(metadata?.name ?? "");
+    for (const { metadata } of this.#namespaces.list()) yield namespaceFeedKey(metadata?.name ?? "");
+  }
+
+  /** The key of every pod there is, on the feed of pods. */
+  *podKeys(): IterableIterator<FeedKey> {
+    for (const { metadata } of this.#pods.list()) yield podFeedKey(metadata?.namespace ?? "", metadata?.name ?? "");
   }
 
   /** What holds now; `undefined` for an object that is gone, is not for the feed, or cannot be read at all. */
   current(key: FeedKey): CurrentValue | undefined {
-    const { kind, namespace, name } = partsOf(key);
-    if (kind === "node") {
-      return this.#read("Node", this.#nodes.get(undefined, name), (node, complain) => ({
-        kind: "node",
-        node: normaliseNode(node, complain),
-      }));
+    const { kind, namespace, name } = splitFeedKey(key);
+    switch (kind) {
+      case "node":
+        return this.#read("Node", this.#nodes.get(undefined, name), (node, complain) => ({
+          kind,
+          node: normaliseNode(node, complain),
+        }));
+      case "service":
+        return this.#read("Service", this.#services.get(namespace, name), (service, complain) => ({
+          kind,
+          service: normaliseService(service, complain),
+        }));
+      case "namespace":
+        return this.#read("Namespace", this.#namespaces.get(undefined, name), (object) => ({
+          kind,
+          namespace: normaliseNamespace(object),
+        }));
+      case "pod":
+        return this.#read("Pod", this.#pods.get(namespace, name), (object, complain) => {
+          const pod = normalisePod(object, complain);
+          return pod && { kind, pod };
+        });
+      case "slice":
+        return this.#slice(namespace, name);
     }
-    if (kind === "service") {
-      return this.#read("Service", this.#services.get(namespace, name), (service, complain) => ({
-        kind: "service",
-        service: normaliseService(service, complain),
-      }));
-    }
+  }
+
+  #slice(namespace: string, name: string): CurrentValue | undefined {
     const slice = this.#slices.get(namespace, name);
     const current = this.#read("EndpointSlice", slice, (object, complain) => {
       const weight = (target: { kind: string; namespace: string; name: string }): number =>
@@ -78,7 +107,7 @@ export class FeedValues {
     return current && (Number.isNaN(trigger) ? current : { ...current, trigger });
   }
 
-  #read<T extends Service | EndpointSlice | Node>(
+  #read<T extends KubeObject>(
     kind: ReadKind,
     object: T | undefined,
     make: (object: T, complain: Complaint) => FeedValue | undefined,
@@ -100,11 +129,4 @@ export class FeedValues {
     if (pod === undefined) return 1;
     return this.#complaints.reading("Pod", pod, (complain) => weightOf(pod, complain));
   }
-}
-
-/** A key taken apart: the name alone may hold dots, and a node's key has no namespace. */
-function partsOf(key: FeedKey): { kind: string; namespace: string; name: string } {
-  const [kind = "", ...rest] = key.split(".");
-  const namespace = kind === "node" ? "" : (rest.shift() ?? "");
-  return { kind, namespace, name: rest.join(".") };
 }

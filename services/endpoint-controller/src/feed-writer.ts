@@ -42,15 +42,21 @@ export class FeedWriter {
   readonly #published = new Map<FeedKey, Published>();
   /** Values that the bus would not take, as JSON: they are not tried again. */
   readonly #refused = new Map<FeedKey, string>();
-  #state: "new" | "open" | "closed" = "new";
+  /** `failed`: another publisher has taken over; {@link open} may take the feed back. */
+  #state: "new" | "open" | "failed" | "closed" = "new";
   #running: Promise<void> | undefined;
 
   constructor(options: FeedWriterOptions) {
     this.#options = options;
   }
 
-  /** Takes the feed over with everything there is; until then changes are only noted. Rejects with the publisher's error. */
+  /**
+   * Takes the feed over with everything there is; until then changes are only noted. Rejects with the publisher's error. After a failure
+   * it may be called again, by who still has a right to the feed.
+   */
   async open(keys: Iterable<FeedKey>): Promise<void> {
+    if (this.#isClosed()) return;
+    this.#state = "new";
     this.#dirty.clear();
     const state = new Map<FeedKey, FeedValue>();
     const given = new Map<FeedKey, Published>();
@@ -61,7 +67,8 @@ export class FeedWriter {
       given.set(key, current);
     }
     await this.#takeOver(state);
-    if (this.#state === "closed") return;
+    if (this.#isClosed()) return;
+    for (const key of this.#published.keys()) if (!state.has(key)) this.#remember(key, undefined);
     for (const key of state.keys()) this.#remember(key, given.get(key));
     this.#options.metrics.lastPublish.set(this.#options.clock.now() / 1000);
     this.#state = "open";
@@ -70,20 +77,20 @@ export class FeedWriter {
 
   /** Notes that the object of this key may have changed. */
   touch(key: FeedKey): void {
-    if (this.#state === "closed") return;
+    if (this.#state === "closed" || this.#state === "failed") return;
     this.#dirty.add(key);
     this.#pump();
   }
 
   /** Publishes nothing more. */
   async close(): Promise<void> {
-    this.#end();
+    this.#end("closed");
     await this.#options.publisher.stop();
     await this.#running;
   }
 
-  #end(): void {
-    this.#state = "closed";
+  #end(state: "failed" | "closed"): void {
+    this.#state = state;
     this.#dirty.clear();
   }
 
@@ -126,7 +133,7 @@ export class FeedWriter {
           changes.map(({ publication }) => publication.key),
         );
         if (refused === undefined) {
-          this.#end();
+          this.#end("failed");
           onFailure(error);
           return;
         }

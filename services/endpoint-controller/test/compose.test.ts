@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createMemoryFeed } from "@fairlead/bus";
+import type { ChangePublisher } from "@fairlead/bus";
 import { ConfigError } from "@fairlead/host";
 import { FakeClock, RecordingLogger, seededRandom, temporaryDirectory } from "@fairlead/testkit";
 import { expect, test } from "vitest";
-import { composeEndpointController, wireEndpointController } from "../src/compose.ts";
+import { composeEndpointController, tokens, wireEndpointController } from "../src/compose.ts";
 import type { Given } from "../src/compose.ts";
 import { readEndpointControllerConfig } from "../src/config.ts";
 import type { EndpointControllerConfig } from "../src/config.ts";
@@ -34,6 +35,7 @@ test("every part can be made, with a feed of this process and over NATS", async 
   const embedded = wireEndpointController(read("--kubeconfig", file.path), {
     ...given(),
     publisher: memory.publisher(),
+    podPublisher: createMemoryFeed({ clock: new FakeClock() }).publisher(),
   });
   const apart = wireEndpointController(
     read("--kubeconfig", file.path, "--nats-url", "nats://127.0.0.1:1,nats://127.0.0.1:2", "--mode", "publish"),
@@ -43,6 +45,23 @@ test("every part can be made, with a feed of this process and over NATS", async 
     expect(wiring.tokens.length).toBeGreaterThan(0);
     for (const token of wiring.tokens) expect(wiring.resolve(token)).toBeDefined();
   }
+});
+
+test("pods are published where there is somewhere to, unless told otherwise", async () => {
+  await using file = await kubeconfig();
+  const memory = (): ChangePublisher => createMemoryFeed({ clock: new FakeClock() }).publisher();
+  const nats = ["--nats-url", "nats://127.0.0.1:1"];
+  const podPublisher = (more: Partial<Given>, ...flags: string[]): unknown => {
+    const config = read("--kubeconfig", file.path, ...flags);
+    const { resolve } = wireEndpointController(config, { ...given(), ...more });
+    return resolve(tokens.publishing).podPublisher;
+  };
+  expect(podPublisher({}, ...nats)).toBeDefined();
+  expect(podPublisher({}, ...nats, "--pod-feed", "off")).toBeUndefined();
+  expect(podPublisher({ publisher: memory() })).toBeUndefined();
+  const own = memory();
+  expect(podPublisher({ publisher: memory(), podPublisher: own })).toBe(own);
+  expect(podPublisher({ publisher: memory(), podPublisher: own }, "--pod-feed", "off")).toBeUndefined();
 });
 
 test("without a feed, or a way to the API, it says which option is missing", async () => {
@@ -57,6 +76,7 @@ test("without a feed, or a way to the API, it says which option is missing", asy
 test("the defaults are those of a cluster", () => {
   expect(read()).toMatchObject({
     mode: "full",
+    podFeed: "on",
     natsBucket: "fairlead",
     natsReplicas: 1,
     healthAddress: "0.0.0.0:10257",

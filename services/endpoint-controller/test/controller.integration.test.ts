@@ -1,7 +1,7 @@
 import { startDevCluster } from "@fairlead/testkit";
 import type { DevCluster } from "@fairlead/testkit";
 import { setTimeout as sleep } from "node:timers/promises";
-import { serviceFeedKey, serviceKey } from "@fairlead/types";
+import { podFeedKey, serviceFeedKey, serviceKey } from "@fairlead/types";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import {
   managedByLabel,
@@ -53,6 +53,22 @@ async function writesWhileNothingHappens(): Promise<number> {
   await sleep(500);
   return (await rig.writes()) - before;
 }
+
+test("namespaces and pods are on their feeds for as long as they exist", async () => {
+  await rig.start();
+  const more = await rig.namespace(`${ns}-more`);
+  await rig.eventually(() => expect([...rig.namespaces.namespaces]).toEqual(expect.arrayContaining([ns, more])));
+  await rig.pod(more, "web-1", { app: "web", ip: "127.244.200.1", ready: false });
+  const key = podFeedKey(more, "web-1");
+  const value = { kind: "pod", pod: { namespace: more, name: "web-1", addresses: ["127.244.200.1"] } };
+  await rig.eventually(() => expect(rig.pods.values.get(key)).toEqual(value));
+  await rig.ready(more, "web-1", true);
+  await rig.removePod(more, "web-1");
+  await rig.eventually(() => expect(rig.pods.values.has(key)).toBe(false));
+  await rig.client.transport.request({ method: "DELETE", path: `/api/v1/namespaces/${more}` });
+  await rig.eventually(() => expect(rig.namespaces.namespaces.has(more)).toBe(false));
+  expect(rig.view.namespaces.size).toBe(0);
+});
 
 test("a Service's pods come and go with their readiness, in slices, Endpoints and feed alike", async () => {
   await rig.start();

@@ -1,5 +1,5 @@
-import type { EndpointSlice, KubeObject, Node, Service } from "@fairlead/kube";
-import { nodeFeedKey, serviceFeedKey, sliceFeedKey } from "@fairlead/types";
+import type { EndpointSlice, KubeObject, Namespace, Node, Pod, Service } from "@fairlead/kube";
+import { namespaceFeedKey, nodeFeedKey, podFeedKey, serviceFeedKey, sliceFeedKey } from "@fairlead/types";
 import { expect, test } from "vitest";
 import { Complaints } from "../src/complaints.ts";
 import { FeedValues } from "../src/feed-values.ts";
@@ -28,7 +28,13 @@ const slice: EndpointSlice = {
   endpoints: [{ addresses: ["10.0.0.1"], targetRef: { kind: "Pod", namespace: "shop", name: "pod-1" } }],
 };
 
-function values(given: { services?: Service[]; slices?: EndpointSlice[]; nodes?: Node[] }): {
+function values(given: {
+  services?: Service[];
+  slices?: EndpointSlice[];
+  nodes?: Node[];
+  namespaces?: Namespace[];
+  pods?: Pod[];
+}): {
   feed: FeedValues;
   index: NamespaceIndex;
   told: string[];
@@ -39,6 +45,8 @@ function values(given: { services?: Service[]; slices?: EndpointSlice[]; nodes?:
     services: copy(...(given.services ?? [])),
     slices: copy(...(given.slices ?? [])),
     nodes: copy(...(given.nodes ?? [])),
+    namespaces: copy(...(given.namespaces ?? [])),
+    pods: copy(...(given.pods ?? [])),
     index,
     complaints: new Complaints({ tell: (kind, { name }, { message }) => told.push(`${kind} ${name}: ${message}`) }),
   });
@@ -56,6 +64,24 @@ test("each object is found by its key, with the dots of its name", () => {
   expect(keys.map((key) => feed.current(key)?.value.kind)).toEqual(["service", "slice", "node"]);
   expect(feed.current(serviceFeedKey("shop", "gone"))).toBeUndefined();
   expect(feed.current(nodeFeedKey("gone"))).toBeUndefined();
+});
+
+test("namespaces are among the keys of the feed, pods among those of their own", () => {
+  const { feed, told } = values({
+    namespaces: [{ metadata: { name: "shop" } }, { metadata: { name: "No Name", uid: "n" } }],
+    pods: [pod(), pod({ name: "pod-2", ips: [] })],
+  });
+  expect([...feed.keys()]).toEqual([namespaceFeedKey("shop"), namespaceFeedKey("No Name")]);
+  expect([...feed.podKeys()]).toEqual([podFeedKey("shop", "pod-1"), podFeedKey("shop", "pod-2")]);
+  expect(feed.current(namespaceFeedKey("shop"))?.value).toEqual({ kind: "namespace", namespace: { name: "shop" } });
+  expect(feed.current(namespaceFeedKey("No Name"))).toBeUndefined();
+  expect(told).toEqual([expect.stringContaining("Namespace No Name: metadata.name")]);
+  expect(feed.current(podFeedKey("shop", "pod-1"))?.value).toEqual({
+    kind: "pod",
+    pod: { namespace: "shop", name: "pod-1", addresses: ["10.0.0.1"] },
+  });
+  expect(feed.current(podFeedKey("shop", "pod-2"))).toBeUndefined();
+  expect(feed.current(podFeedKey("shop", "gone"))).toBeUndefined();
 });
 
 test("a slice brings its trigger and the weights of its pods", () => {

@@ -1,5 +1,6 @@
-import type { EndpointSlice, Node, Service } from "@fairlead/kube";
+import type { EndpointSlice, Node, Pod, Service } from "@fairlead/kube";
 import { expect, test } from "vitest";
+import { normalisePod } from "../src/normalise/pod.ts";
 import { normaliseNode } from "../src/normalise/node.ts";
 import { normaliseService } from "../src/normalise/service.ts";
 import { normaliseSlice } from "../src/normalise/slice.ts";
@@ -345,4 +346,28 @@ test.for<[Node, object]>([
 ])("Node %j is %j", ([given, expected]) => {
   const named = { ...given, metadata: { ...given.metadata, name: "node-1" } };
   expect(normaliseNode(named, () => {})).toMatchObject(expected);
+});
+
+const hostNetwork = pod();
+const onlyOne = pod();
+test.for<readonly [string, Pod, readonly string[] | undefined]>([
+  ["with addresses of both families", pod({ ips: ["10.0.0.1", "FD00::1"] }), ["10.0.0.1", "fd00::1"]],
+  ["with one address in the old field", { ...onlyOne, status: { phase: "Running", podIP: "10.0.0.7" } }, ["10.0.0.7"]],
+  ["that is not ready", pod({ ready: false }), ["10.0.0.1"]],
+  ["that is on its way out", pod({ terminating: true }), ["10.0.0.1"]],
+  ["without an address", pod({ ips: [] }), undefined],
+  ["that has ended", pod({ phase: "Succeeded" }), undefined],
+  ["that has failed", pod({ phase: "Failed" }), undefined],
+  ["with its node's address", { ...hostNetwork, spec: { ...hostNetwork.spec, hostNetwork: true } } as Pod, undefined],
+])("a pod %s: %j", ([, given, expected]) => {
+  expect(normalisePod(given, () => {})?.addresses).toEqual(expected);
+});
+
+test("an address of a pod that cannot be read is left out; without another the pod is", () => {
+  const { value, fields } = reading((complain) => [
+    normalisePod(pod({ ips: ["x", "10.0.0.1"] }), complain)?.addresses,
+    normalisePod(pod({ ips: ["x"] }), complain),
+  ]);
+  expect(value).toEqual([["10.0.0.1"], undefined]);
+  expect(fields).toEqual(["status.podIPs[0]", "status.podIPs[0]"]);
 });

@@ -22,23 +22,31 @@ const patience = { timeoutMs: 20_000 };
 export class ControllerRig implements AsyncDisposable {
   readonly client: KubeClient;
   readonly feed: MemoryFeed;
+  readonly podFeed: MemoryFeed;
   readonly log = new RecordingLogger();
   readonly view = new FeedView();
+  readonly namespaces = new FeedView();
+  readonly pods = new FeedView();
   readonly batches: FeedBatch[] = [];
   readonly #kubeconfig: string;
-  readonly #following: Following;
+  readonly #followings: readonly Following[];
   #running: EndpointControllerService | undefined;
 
   constructor(options: { kubeconfig: string }) {
     this.#kubeconfig = options.kubeconfig;
     this.client = connect({ kubeconfig: options.kubeconfig, clock: systemClock });
     this.feed = createMemoryFeed({ clock: systemClock });
-    this.#following = this.feed.feed.follow({
-      apply: (batch) => {
-        this.batches.push(batch);
-        this.view.apply(batch);
-      },
-    });
+    this.podFeed = createMemoryFeed({ clock: systemClock });
+    this.#followings = [
+      this.feed.feed.follow({
+        apply: (batch) => {
+          this.batches.push(batch);
+          this.view.apply(batch);
+        },
+      }),
+      this.feed.feed.follow({ kinds: ["namespace"], apply: (batch) => void this.namespaces.apply(batch) }),
+      this.podFeed.feed.follow({ kinds: ["pod"], apply: (batch) => void this.pods.apply(batch) }),
+    ];
   }
 
   /** Starts the controller and waits until it is ready. */
@@ -49,6 +57,7 @@ export class ControllerRig implements AsyncDisposable {
       clock: systemClock,
       random: seededRandom(1),
       publisher: this.feed.publisher(),
+      podPublisher: this.podFeed.publisher(),
     });
     await this.#running.start();
     await eventually(async () => {
@@ -65,7 +74,7 @@ export class ControllerRig implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-    await this.#following.stop();
+    await Promise.all(this.#followings.map((following) => following.stop()));
     this.client.transport.close();
   }
 
