@@ -11,6 +11,7 @@ import { InvalidInputError } from "@fairlead/types";
 import type { Clock, Random } from "@fairlead/types";
 import type { CloudLbConfig } from "./config.ts";
 import { aboutService, CloudLbController } from "./controller.ts";
+import { growingClock } from "./event-clock.ts";
 import { cloudLbMetrics } from "./metrics.ts";
 import { PoolFile } from "./providers/pool/pool-file.ts";
 import { PoolProvider } from "./providers/pool/pool-provider.ts";
@@ -57,7 +58,7 @@ export function wireCloudLb(config: CloudLbConfig, given: Given): Wiring {
   );
   wiring.bind(
     tokens.recorder,
-    (resolve) => new EventRecorder({ client: resolve(tokens.client), component, clock, log }),
+    (resolve) => new EventRecorder({ client: resolve(tokens.client), component, clock: growingClock(clock), log }),
   );
   wiring.bind(tokens.provider, (resolve) => {
     const recorder = resolve(tokens.recorder);

@@ -26,6 +26,24 @@ export class RetryLaterError extends CodedError {
   }
 }
 
+/** What was being done for a Service. */
+export type SyncOperation = "ensure" | "update" | "delete";
+
+/** Thrown when a step of a sync fails: with the Event that says so, and why as `cause`. */
+export class SyncError extends CodedError {
+  readonly code = "SYNC_FAILED";
+  readonly operation: SyncOperation;
+  /** Reason of the Event; the message is its message. */
+  readonly reason: string;
+
+  constructor(event: { operation: SyncOperation; reason: string; message: string }, cause: unknown) {
+    super(`${event.message}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = "SyncError";
+    this.operation = event.operation;
+    this.reason = event.reason;
+  }
+}
+
 /** Thrown instead of a write by a process that may no longer write: another one leads, or may by now. */
 export class NotLeaderError extends CodedError {
   readonly code = "NOT_LEADER";

@@ -64,6 +64,11 @@ export interface LoadBalancerProvider {
   update(request: LoadBalancerRequest): Promise<void>;
   /** Takes it away; settles as well where there is none. */
   ensureDeleted(service: Service): Promise<void>;
+  /**
+   * A Service that is not the controller's to serve is new, has changed, or is gone: what its status names may be taken, or free. Not
+   * called for Services that were ensured and not yet taken away.
+   */
+  noteOther(service: Service, gone: boolean): void;
   /** Calls back whenever a Service that was refused may have better luck now. One listener; `undefined` ends it. */
   onCapacity(listener: (() => void) | undefined): void;
 }

@@ -4,11 +4,19 @@ import { Informer, isConflict, isNotFound } from "@fairlead/kube";
 import type { EventNote, InformerChange, KubeClient, KubeResource, Node, ResourceTypes, Service } from "@fairlead/kube";
 import { WorkQueue } from "@fairlead/reconcile";
 import type { Clock, Random } from "@fairlead/types";
-import { NotLeaderError, RetryLaterError, AllocationError } from "./errors.ts";
+import { AllocationError, NotLeaderError, RetryLaterError, SyncError } from "./errors.ts";
 import type { CloudLbMetrics } from "./metrics.ts";
 import type { LoadBalancerProvider, LoadBalancerStatus } from "./provider.ts";
+import { changeNote } from "./service-changes.ts";
 import { ServiceSync } from "./service-sync.ts";
-import { fingerprint, needsCleanup, nodeFingerprint, takesTraffic, wantsLoadBalancer } from "./service-view.ts";
+import {
+  fingerprint,
+  hasFinalizer,
+  needsCleanup,
+  nodeFingerprint,
+  takesTraffic,
+  wantsLoadBalancer,
+} from "./service-view.ts";
 import { sameIngress, ServiceWriter } from "./service-writer.ts";
 
 /** Waits after failures, in ms: those of the cloud providers' service controller. */
@@ -73,6 +81,7 @@ export class Term {
     this.#sync = new ServiceSync({
       provider,
       writer: new ServiceWriter({ client, mustLead }),
+      mustLead,
       nodes: () => this.#usableNodes(),
       record,
     });
@@ -119,8 +128,20 @@ export class Term {
 
   #serviceChanged(change: InformerChange<Service>): void {
     if (!this.#restored) return;
-    if (change.type === "removed") this.#queue.add(keyOf(change.object));
-    else this.#consider(change.object);
+    const { loadBalancerClass, provider, record } = this.#options;
+    const { type, object } = change;
+    const known = this.#done.has(keyOf(object));
+    if (type === "removed") {
+      this.#queue.add(keyOf(object));
+      if (!known) provider.noteOther(object, true);
+      return;
+    }
+    const note = type === "updated" ? changeNote(change.previous, object, loadBalancerClass) : undefined;
+    if (note) record(object, note);
+    if (!known && !hasFinalizer(object) && !wantsLoadBalancer(object, loadBalancerClass)) {
+      provider.noteOther(object, false);
+    }
+    this.#consider(object);
   }
 
   /** Queues a Service that is not as it was left. */
@@ -131,7 +152,7 @@ export class Term {
     if (done && isOlder(service, done.service)) return;
     const wants = wantsLoadBalancer(service, loadBalancerClass);
     const changed = done === undefined ? wants : fingerprint(service) !== done.print;
-    const overwritten = done !== undefined && wants && !sameIngress(service, done.status);
+    const overwritten = done !== undefined && wants && !isAsWritten(service, done);
     if (changed || overwritten || needsCleanup(service, loadBalancerClass)) this.#queue.add(key);
   }
 
@@ -150,33 +171,42 @@ export class Term {
   }
 
   async #process(key: string): Promise<void> {
-    const { loadBalancerClass, metrics, provider } = this.#options;
+    const { metrics } = this.#options;
     metrics.queued.set(this.#queue.size);
     const [namespace, name = ""] = key.split("/");
     const service = this.#services.get(namespace, name);
     const done = this.#done.get(key);
     // Made anew under its name, or gone without our finalizer: what the old one had is nobody's.
-    if (done && done.service.metadata?.uid !== service?.metadata?.uid) {
-      await provider.ensureDeleted(done.service);
-      this.#forget(key);
-    }
-    if (service === undefined) return this.#forget(key);
+    const gone = done && done.service.metadata?.uid !== service?.metadata?.uid ? done.service : undefined;
     try {
-      if (needsCleanup(service, loadBalancerClass) || (done && !wantsLoadBalancer(service, loadBalancerClass))) {
-        await this.#sync.cleanUp(service);
+      if (gone) {
+        await this.#sync.withdraw(gone);
         this.#forget(key);
         metrics.syncs.inc({ operation: "delete", result: "success" });
-      } else if (wantsLoadBalancer(service, loadBalancerClass) && !service.metadata?.deletionTimestamp) {
-        await this.#ensure(key, service, done);
-      } else this.#forget(key);
+      }
+      if (service === undefined) this.#forget(key);
+      else await this.#bringInOrder(key, service);
     } catch (error) {
-      if (error instanceof NotLeaderError) return;
+      const cause = error instanceof SyncError ? error.cause : error;
+      if (cause instanceof NotLeaderError) return;
       // The next look sees what has come in between, or that the Service is gone.
-      if (isConflict(error) || isNotFound(error)) return this.#queue.addAfter(key, conflictRetryMs);
-      this.#report(key, service, error);
-      if (error instanceof RetryLaterError) return this.#queue.addAfter(key, error.delayMs);
+      if (isConflict(cause) || isNotFound(cause)) return this.#queue.addAfter(key, conflictRetryMs);
+      if (error instanceof SyncError) this.#report(key, gone && this.#done.has(key) ? gone : service, error);
+      if (cause instanceof RetryLaterError) return this.#queue.addAfter(key, cause.delayMs);
       throw error;
     }
+  }
+
+  async #bringInOrder(key: string, service: Service): Promise<void> {
+    const { loadBalancerClass, metrics } = this.#options;
+    const done = this.#done.get(key);
+    const wants = wantsLoadBalancer(service, loadBalancerClass) && service.metadata?.deletionTimestamp === undefined;
+    if (needsCleanup(service, loadBalancerClass) || (done && !wants)) {
+      await this.#sync.cleanUp(service);
+      this.#forget(key);
+      metrics.syncs.inc({ operation: "delete", result: "success" });
+    } else if (wants) await this.#ensure(key, service, done);
+    else this.#forget(key);
   }
 
   async #ensure(key: string, service: Service, done: Done | undefined): Promise<void> {
@@ -185,12 +215,13 @@ export class Term {
     const { metrics } = this.#options;
     // The copy has not caught up with what was written: it is considered again when it has.
     if (done && done.nodes === nodes && isOlder(service, done.service)) return;
-    if (done?.print === print && sameIngress(service, done.status)) {
+    if (done?.print === print && isAsWritten(service, done)) {
       if (done.nodes === nodes) return;
-      await this.#sync.update(service);
-      this.#done.set(key, { ...done, nodes });
-      metrics.syncs.inc({ operation: "update", result: "success" });
-      return;
+      if (await this.#sync.update(service)) {
+        this.#done.set(key, { ...done, nodes });
+        metrics.syncs.inc({ operation: "update", result: "success" });
+        return;
+      }
     }
     const { status, written } = await this.#sync.ensure(service);
     this.#done.set(key, { service: written, print, nodes, status });
@@ -198,33 +229,22 @@ export class Term {
     metrics.syncs.inc({ operation: "ensure", result: "success" });
   }
 
-  #report(key: string, service: Service, error: unknown): void {
-    const { loadBalancerClass, metrics, record } = this.#options;
-    const what = error instanceof Error ? error.message : String(error);
-    const deleting = needsCleanup(service, loadBalancerClass);
-    const updating = !deleting && this.#done.get(key)?.print === fingerprint(service);
-    const operation = deleting ? "delete" : updating ? "update" : "ensure";
-    metrics.syncs.inc({ operation, result: "failure" });
-    if (error instanceof AllocationError) {
+  #report(key: string, service: Service | undefined, error: SyncError): void {
+    const { metrics, record } = this.#options;
+    metrics.syncs.inc({ operation: error.operation, result: "failure" });
+    if (error.cause instanceof AllocationError) {
       this.#pending.add(key);
       metrics.pending.set(this.#pending.size);
-      if (error.withdrawn) this.#done.delete(key);
+      if (error.cause.withdrawn) this.#done.delete(key);
     }
-    const note = {
-      delete: { reason: "DeleteLoadBalancerFailed", message: `Error deleting load balancer: ${what}` },
-      update: { reason: "UpdateLoadBalancerFailed", message: `Error updating load balancer with new hosts: ${what}` },
-      ensure: {
-        reason: "SyncLoadBalancerFailed",
-        message: `Error syncing load balancer: failed to ensure load balancer: ${what}`,
-      },
-    }[operation];
-    record(service, { type: "Warning", ...note });
+    if (service) record(service, { type: "Warning", reason: error.reason, message: error.message });
   }
 
   #failed(key: string, error: unknown): void {
     const { log } = this.#options;
-    if (error instanceof AllocationError)
-      log.warn("a Service gets no address", { service: key, reason: error.message });
+    const cause = error instanceof SyncError ? error.cause : error;
+    if (cause instanceof AllocationError)
+      log.warn("a Service gets no address", { service: key, reason: cause.message });
     else log.warn("a Service could not be brought in order and is tried again", { service: key, error });
   }
 
@@ -259,6 +279,11 @@ export class Term {
       },
     });
   }
+}
+
+/** Whether the finalizer and the status are still there. */
+function isAsWritten(service: Service, { status }: Done): boolean {
+  return hasFinalizer(service) && sameIngress(service, status);
 }
 
 function keyOf({ metadata }: Service): string {

@@ -129,6 +129,42 @@ describe("families", () => {
   });
 });
 
+describe("families that change", () => {
+  const both = pools(
+    "name: both, addresses: [127.200.0.1-127.200.0.9, 'fd00::1-fd00::9']",
+    "name: four, addresses: [127.201.0.1]",
+  );
+  const held = (...texts: string[]) => ({ held: addresses(...texts) });
+  test("a second one is added to the address that the Service has, from the same pool", () => {
+    const [needs, likes] = [true, false].map((allFamilies) =>
+      plan([claim("a", 1, { families: ["IPv4", "IPv6"], allFamilies, ...held("127.200.0.7") })], both).get("a"),
+    );
+    expect(needs).toMatchObject({ kind: "assign", holding: { addresses: ["127.200.0.7", "fd00::1"] } });
+    expect(needs).not.toHaveProperty("reason");
+    expect(likes).toEqual(needs);
+  });
+
+  test("one that goes takes only its own address along, and says so", () => {
+    const decision = plan([claim("a", 1, held("fd00::7", "127.200.0.7"))], both).get("a");
+    expect(decision).toMatchObject({ kind: "assign", holding: { addresses: ["127.200.0.7"] } });
+    expect(decision).toHaveProperty("reason", "the Service no longer has that family");
+  });
+
+  test("one that only would be liked and is not to be had changes nothing", () => {
+    const decisions = plan([claim("a", 1, { families: ["IPv4", "IPv6"], ...held("127.201.0.1") })], both);
+    expect(decisions.get("a")).toMatchObject({ kind: "keep", holding: { addresses: ["127.201.0.1"] } });
+  });
+
+  test("one that is needed and that the pool lacks moves the Service to a pool that has both", () => {
+    const needs = { families: ["IPv4", "IPv6"], allFamilies: true, ...held("127.201.0.1") } as const;
+    expect(outcome([claim("a", 1, needs)], both)).toEqual({ a: "127.200.0.1,fd00::1" });
+  });
+
+  test("another one altogether gives another address", () => {
+    expect(outcome([claim("a", 1, { families: ["IPv6"], ...held("127.200.0.7") })], both)).toEqual({ a: "fd00::1" });
+  });
+});
+
 describe("sharing", () => {
   test.each([
     ["no key", sharing(""), sharing("", { ports: ["UDP/53"] }), false],

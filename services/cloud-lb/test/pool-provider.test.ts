@@ -83,6 +83,81 @@ test("another controller's address from the same range is not given", async () =
   expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.200.0.2" }] });
 });
 
+test("an address that another controller takes or gives back meanwhile is taken, or free", async () => {
+  const { provider, calls } = open();
+  const foreign = service("foreign", { loadBalancerClass: "example.org/other" });
+  provider.noteOther(holding(foreign, "127.200.0.1"), false);
+  expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.200.0.2" }] });
+  // What one of ours has it keeps, whatever another's status says; addresses of no pool are nobody's business.
+  provider.noteOther(holding(service("thief"), "127.200.0.2"), false);
+  provider.noteOther(holding(service("far"), "192.0.2.1"), false);
+  expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.200.0.2" }] });
+  expect(calls()).toBe(0);
+  provider.noteOther(holding(foreign, "127.200.0.1"), true);
+  expect(calls()).toBe(1);
+  expect(await provider.ensure(request(service("b")))).toMatchObject({ ingress: [{ ip: "127.200.0.1" }] });
+  provider.noteOther(holding(foreign, "127.200.0.3"), false);
+  await expect(provider.ensure(request(service("c")))).rejects.toMatchObject({ code: "ALLOCATION_REFUSED" });
+  provider.noteOther({ ...holding(foreign, "127.200.0.3"), spec: { type: "NodePort" } }, false);
+  expect(calls()).toBe(2);
+  expect(await provider.ensure(request(service("c")))).toMatchObject({ ingress: [{ ip: "127.200.0.3" }] });
+});
+
+test("whoever waits for a port of a shared address hears when it comes free", async () => {
+  const { provider, calls } = open();
+  const key = { "metallb.io/allow-shared-ip": "k" };
+  const asks = service("b", { loadBalancerIP: "127.200.0.1" }, key);
+  await provider.ensure(request(service("a", {}, key)));
+  await expect(provider.ensure(request(asks))).rejects.toMatchObject({ code: "ALLOCATION_REFUSED" });
+  await provider.ensure(request(service("a", { externalTrafficPolicy: "Cluster" }, key)));
+  expect(calls()).toBe(0);
+  await provider.ensure(request(service("a", { ports: [{ port: 81 }] }, key)));
+  expect(calls()).toBe(1);
+  expect(await provider.ensure(request(asks))).toMatchObject({ ingress: [{ ip: "127.200.0.1" }] });
+});
+
+test("a second family is added to the address there is, and told of without taking anything back", async () => {
+  const { provider, notes } = open(pools("name: p, addresses: [127.200.0.1-127.200.0.9, 'fd00::1-fd00::9']"));
+  await provider.ensure(request(service("a", { ipFamilies: ["IPv4"] })));
+  const both = service("a", { ipFamilies: ["IPv4", "IPv6"], ipFamilyPolicy: "PreferDualStack" });
+  expect(await provider.ensure(request(both))).toMatchObject({ ingress: [{ ip: "127.200.0.1" }, { ip: "fd00::1" }] });
+  expect(notes).toEqual([
+    "a IPAllocated: assigned 127.200.0.1 from pool p",
+    "a IPAllocated: assigned 127.200.0.1, fd00::1 from pool p",
+  ]);
+});
+
+test("pools that were refused by a book of an earlier term are taken with the next one", async () => {
+  const { provider, metrics } = open();
+  await provider.ensure(request(service("a")));
+  expect(provider.offer(pools("name: new, addresses: [127.201.0.1-127.201.0.3]"))).toBe(false);
+  provider.restore({ services: [], namespaceLabels: () => ({}) });
+  expect(await metrics.text()).toContain("fairlead_cloud_lb_pool_config_stale 0");
+  expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.201.0.1" }] });
+});
+
+test.each([
+  ["127.200.0.0/22", true, 1016],
+  ["127.200.0.0/22", false, 1024],
+  ["127.200.0.255-127.200.1.0", true, 0],
+  ["127.200.0.1-127.200.0.254", true, 254],
+  ["0.0.0.0-0.0.1.4", true, 258],
+  ["'fd00::/120'", true, 256],
+])("the size of a pool of %s, avoidBuggyIPs %s, is %i", async (range, avoid, size) => {
+  const { metrics } = open(pools(`name: p, addresses: [${range}], avoidBuggyIPs: ${avoid}`));
+  expect(await metrics.text()).toContain(`fairlead_cloud_lb_pool_addresses{pool="p"} ${size}\n`);
+});
+
+test("an address asked for of a family that the Service does not have is refused", async () => {
+  const { provider } = open(pools("name: p, addresses: [127.200.0.1, 'fd00::1']"));
+  for (const asks of [
+    service("a", { ipFamilies: ["IPv4"], loadBalancerIP: "fd00::1" }),
+    service("b", { ipFamilies: ["IPv4"] }, { "fairlead.dev/loadBalancerIPs": "127.200.0.1,fd00::1" }),
+  ]) {
+    await expect(provider.ensure(request(asks))).rejects.toThrow(/the Service has no IPv6 family/);
+  }
+});
+
 test("pools that would strand an address are taken only when it is given back", async () => {
   const { provider, log, metrics, calls } = open();
   await provider.ensure(request(service("a")));

@@ -17,6 +17,8 @@ export class FakeLoadBalancerProvider implements LoadBalancerProvider {
   readonly balancers: Map<string, FakeLoadBalancer>;
   /** Thrown by the next call, once. */
   failure: Error | undefined;
+  /** Thrown by every call of a kind, for as long as it is here. */
+  readonly failing: { get?: Error; ensure?: Error; update?: Error; ensureDeleted?: Error } = {};
   #listener: (() => void) | undefined;
 
   constructor(options: { balancers?: Map<string, FakeLoadBalancer> } = {}) {
@@ -33,11 +35,11 @@ export class FakeLoadBalancerProvider implements LoadBalancerProvider {
 
   get(service: Service): Promise<LoadBalancerStatus | undefined> {
     const name = this.nameOf(service);
-    return this.#answer(() => (this.balancers.has(name) ? statusOf(name) : undefined));
+    return this.#answer("get", () => (this.balancers.has(name) ? statusOf(name) : undefined));
   }
 
   ensure({ service, ...request }: LoadBalancerRequest): Promise<LoadBalancerStatus> {
-    return this.#answer(() => {
+    return this.#answer("ensure", () => {
       const name = this.nameOf(service);
       this.balancers.set(name, balancerOf(request));
       return statusOf(name);
@@ -45,15 +47,19 @@ export class FakeLoadBalancerProvider implements LoadBalancerProvider {
   }
 
   update({ service, ...request }: LoadBalancerRequest): Promise<void> {
-    return this.#answer(() => {
+    return this.#answer("update", () => {
       this.balancers.set(this.nameOf(service), balancerOf(request));
     });
   }
 
   ensureDeleted(service: Service): Promise<void> {
-    return this.#answer(() => {
+    return this.#answer("ensureDeleted", () => {
       this.balancers.delete(this.nameOf(service));
     });
+  }
+
+  noteOther(_service: Service, _gone: boolean): void {
+    // Another controller's load balancer is in nobody's way.
   }
 
   onCapacity(listener: (() => void) | undefined): void {
@@ -65,8 +71,8 @@ export class FakeLoadBalancerProvider implements LoadBalancerProvider {
     this.#listener?.();
   }
 
-  async #answer<T>(act: () => T): Promise<T> {
-    const { failure } = this;
+  async #answer<T>(call: keyof FakeLoadBalancerProvider["failing"], act: () => T): Promise<T> {
+    const failure = this.failure ?? this.failing[call];
     this.failure = undefined;
     await Promise.resolve();
     if (failure) throw failure;

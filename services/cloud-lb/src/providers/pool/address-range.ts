@@ -57,6 +57,15 @@ export function* addressesOf(range: AddressRange): Generator<IpAddress> {
   for (let value = range.first; value <= range.last; value += 1n) yield bigIntToAddress(value, range.family);
 }
 
+/** How many of them are {@link isBuggy}. */
+export function buggyIn({ family, first, last }: AddressRange): bigint {
+  if (family !== "IPv4") return 0n;
+  // Multiples of 256 up to a number, from 0; one less than a multiple is the other kind.
+  const multiples = (upTo: bigint): bigint => upTo / 256n + 1n;
+  const before = (upTo: bigint): bigint => (upTo < 0n ? 0n : multiples(upTo) + multiples(upTo + 1n) - 1n);
+  return before(last) - before(first - 1n);
+}
+
 /** Whether old equipment drops it, taking it for a network's or a broadcast address: IPv4 that ends in .0 or .255. */
 export function isBuggy(address: IpAddress): boolean {
   return addressBits(familyOf(address)) === 32 && /\.(?:0|255)$/.test(address);

@@ -88,6 +88,13 @@ export function sharingTerms({ metadata = {}, spec = {} }: Service): SharingTerm
   };
 }
 
+/** Whether two Services occupy the same of an address, under the same conditions. */
+export function sameTerms(a: SharingTerms, b: SharingTerms): boolean {
+  const text = ({ key, ports, clusterPolicy, backends }: SharingTerms): string =>
+    JSON.stringify([key, [...ports].sort(), clusterPolicy, backends]);
+  return text(a) === text(b);
+}
+
 function request(...given: Parameters<typeof requestedAddresses>): {
   readonly requested: readonly IpAddress[];
   readonly fault?: string;
@@ -106,10 +113,13 @@ function requestedAddresses(
   families: readonly IpFamily[],
 ): readonly IpAddress[] {
   const listed = annotation(annotations, "loadBalancerIPs");
-  if (listed === undefined) return field ? [ipAddress(field, "spec.loadBalancerIP")] : [];
-  const where = "annotation loadBalancerIPs";
-  if (field) throw new InvalidInputError(where, "may not be given together with spec.loadBalancerIP");
-  const addresses = listed.split(",", maxRequested + 1).map((text) => ipAddress(text.trim(), where));
+  if (listed === undefined && !field) return [];
+  if (listed !== undefined && field) {
+    throw new InvalidInputError("annotation loadBalancerIPs", "may not be given together with spec.loadBalancerIP");
+  }
+  const where = field ? "spec.loadBalancerIP" : "annotation loadBalancerIPs";
+  const texts = field ? [field] : (listed ?? "").split(",", maxRequested + 1);
+  const addresses = texts.map((text) => ipAddress(text.trim(), where));
   const kinds = addresses.map((address) => familyOf(address));
   if (addresses.length > maxRequested || new Set(kinds).size < kinds.length) {
     throw new InvalidInputError(where, "may name one address of each family");

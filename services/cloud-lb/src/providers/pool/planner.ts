@@ -44,7 +44,13 @@ export function decide(claim: Claim, book: AddressBook, pools: readonly Pool[]):
     withdrawn: kept === undefined && held.length > 0,
   });
   if (claim.fault !== undefined) return refuse(claim.fault);
-  if (kept && wanted(claim, kept)) return { kind: "keep", holding: kept };
+  const fitting = kept && isAskedFor(claim, kept) ? fitted(claim, kept, book, pools) : undefined;
+  if (fitting && sameAddresses(fitting, kept)) return { kind: "keep", holding: fitting };
+  if (fitting) {
+    const lost = held.filter((address) => !fitting.addresses.includes(address));
+    const reason = lost.length > 0 ? "the Service no longer has that family" : undefined;
+    return { kind: "assign", holding: fitting, ...(reason === undefined ? {} : { reason }) };
+  }
   const found = find(claim, book, pools);
   if (typeof found === "string") return refuse(found);
   const reason = held.length > 0 ? (problem ?? "another address or pool is asked for") : undefined;
@@ -55,11 +61,15 @@ export function decide(claim: Claim, book: AddressBook, pools: readonly Pool[]):
 export function restore(claims: readonly Claim[], pools: readonly Pool[]): AddressBook {
   const book = new AddressBook();
   for (const claim of byAge(claims)) {
-    if (claim.held.length === 0 || whyNotHold(claim, claim.held, book, pools) !== undefined) continue;
-    const holding = holdingOf(claim, claim.held, pools);
+    const holding = standing(claim, book, pools);
     if (holding) book.set(holding);
   }
   return book;
+}
+
+/** What a claim says that it holds, as a holding; undefined where that may not be. */
+export function standing(claim: Claim, book: AddressBook, pools: readonly Pool[]): Holding | undefined {
+  return whyNotHold(claim, claim.held, book, pools) === undefined ? holdingOf(claim, claim.held, pools) : undefined;
 }
 
 /** Carries a decision over into the book. */
@@ -123,13 +133,21 @@ function holdingOf(claim: Claim, addresses: readonly IpAddress[], pools: readonl
   return pool && { id: claim.id, title: claim.title, pool: pool.name, addresses, sharing: claim.sharing };
 }
 
-/** Whether a valid holding is also what is asked for now. */
-function wanted({ requested, pool, families, allFamilies }: Claim, { addresses, pool: from }: Holding): boolean {
-  if (pool !== undefined && pool !== from) return false;
-  if (requested.some((address) => !addresses.includes(address))) return false;
-  const kinds = addresses.map((address) => familyOf(address));
-  if (kinds.some((kind) => !families.includes(kind))) return false;
-  return !allFamilies || families.every((family) => kinds.includes(family));
+/** Whether a valid holding is of the pool and has the addresses that are asked for by name. */
+function isAskedFor({ requested, pool }: Claim, { addresses, pool: from }: Holding): boolean {
+  return (pool === undefined || pool === from) && requested.every((address) => addresses.includes(address));
+}
+
+/** A holding with the families that the Service has now: what fits stays, what is missing comes from the same pool. */
+function fitted(claim: Claim, kept: Holding, book: AddressBook, pools: readonly Pool[]): Holding | undefined {
+  const stays = kept.addresses.filter((address) => claim.families.includes(familyOf(address)));
+  const pool = pools.find(({ name }) => name === kept.pool);
+  const addresses = stays.length > 0 && pool ? complete(claim, stays, pool, book) : undefined;
+  return addresses && { ...kept, addresses };
+}
+
+function sameAddresses(a: Holding, b: Holding | undefined): boolean {
+  return a.addresses.length === b?.addresses.length && a.addresses.every((address) => b.addresses.includes(address));
 }
 
 /** A new holding, or why there is none. */
@@ -172,7 +190,7 @@ function findRequested(claim: Claim, book: AddressBook, pools: readonly Pool[]):
     : `no address of every family is free in pool ${pool.name}`;
 }
 
-/** A dual-stack Service that names one address gets the other family's from the same pool. */
+/** The addresses it asks for or has, with those of the families that are missing; undefined where it needs one that the pool lacks. */
 function complete(
   claim: Claim,
   requested: readonly IpAddress[],

@@ -16,10 +16,10 @@ import type {
 import { wantsLoadBalancerType } from "../../service-view.ts";
 import { AddressBook } from "./address-book.ts";
 import type { Holding } from "./address-book.ts";
-import { rangeSize } from "./address-range.ts";
-import { claimOf } from "./claim.ts";
+import { claimOf, sameTerms } from "./claim.ts";
 import type { Claim } from "./claim.ts";
-import { decide, enter, poolOf, restore, stranded } from "./planner.ts";
+import { decide, enter, poolOf, restore, standing, stranded } from "./planner.ts";
+import { poolSize } from "./pool.ts";
 import type { Pool } from "./pool.ts";
 
 /** Stranded Services named in a message. */
@@ -62,6 +62,7 @@ export class PoolProvider implements LoadBalancerProvider {
       this.#pools,
     );
     this.#measure();
+    this.#retake();
   }
 
   /**
@@ -120,6 +121,15 @@ export class PoolProvider implements LoadBalancerProvider {
     return Promise.resolve();
   }
 
+  noteOther(service: Service, gone: boolean): void {
+    const claim = this.#claim(service);
+    const before = this.#book.release(claim.id);
+    const now = gone || !wantsLoadBalancerType(service) ? undefined : standing(claim, this.#book, this.#pools);
+    if (now) this.#book.set(now);
+    if (before && before.addresses.some((address) => !now?.addresses.includes(address))) this.#freed();
+    else this.#measure();
+  }
+
   onCapacity(listener: (() => void) | undefined): void {
     this.#listener = listener;
   }
@@ -127,7 +137,8 @@ export class PoolProvider implements LoadBalancerProvider {
   // In one turn: no two Services are ever decided on at the same time.
   #assign(service: Service): LoadBalancerStatus {
     const claim = this.#claim(service);
-    const before = this.#book.holding(claim.id)?.addresses ?? claim.held;
+    const held = this.#book.holding(claim.id);
+    const before = held?.addresses ?? claim.held;
     const decision = decide(claim, this.#book, this.#pools);
     enter(this.#book, claim, decision);
     if (decision.kind === "refuse") {
@@ -148,6 +159,9 @@ export class PoolProvider implements LoadBalancerProvider {
       const message = `assigned ${holding.addresses.join(", ")} from pool ${holding.pool}`;
       notify(service, { type: "Normal", reason: "IPAllocated", message });
       if (before.length > 0) this.#freed();
+    } else if (held && !sameTerms(held.sharing, holding.sharing)) {
+      // A port, or the key, that another Service of this address waits for.
+      this.#freed();
     }
     this.#measure();
     return statusOf(holding);
@@ -159,17 +173,21 @@ export class PoolProvider implements LoadBalancerProvider {
 
   #freed(): void {
     this.#measure();
-    if (this.#refused && stranded(this.#book, this.#refused).length === 0) this.offer(this.#refused);
-    else this.#listener?.();
+    if (!this.#retake()) this.#listener?.();
+  }
+
+  /** Takes the pools that were refused, where they strand nothing any more. */
+  #retake(): boolean {
+    const refused = this.#refused;
+    return refused !== undefined && stranded(this.#book, refused).length === 0 && this.offer(refused);
   }
 
   #measure(): void {
     this.#gauges.size.reset();
     this.#gauges.inUse.reset();
-    for (const { name, ranges } of this.#pools) {
-      const size = ranges.reduce((sum, range) => sum + rangeSize(range), 0n);
-      this.#gauges.size.set({ pool: name }, Number(size));
-      this.#gauges.inUse.set({ pool: name }, this.#book.inUse(name));
+    for (const pool of this.#pools) {
+      this.#gauges.size.set({ pool: pool.name }, Number(poolSize(pool)));
+      this.#gauges.inUse.set({ pool: pool.name }, this.#book.inUse(pool.name));
     }
   }
 }

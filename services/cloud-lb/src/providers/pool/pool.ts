@@ -2,7 +2,7 @@
 import { InvalidInputError } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import { parseDocument } from "yaml";
-import { addressRange, isBuggy, rangeContains, rangesOverlap } from "./address-range.ts";
+import { addressRange, buggyIn, isBuggy, rangeContains, rangeSize, rangesOverlap } from "./address-range.ts";
 import type { AddressRange } from "./address-range.ts";
 import { labelSelector } from "./label-selector.ts";
 import type { Labels, LabelSelector } from "./label-selector.ts";
@@ -44,6 +44,11 @@ export interface Pool {
 /** Whether the pool may give this address. */
 export function poolContains(pool: Pool, address: IpAddress): boolean {
   return pool.ranges.some((range) => rangeContains(range, address)) && !(pool.avoidBuggyIPs && isBuggy(address));
+}
+
+/** How many addresses the pool may give. */
+export function poolSize({ ranges, avoidBuggyIPs }: Pool): bigint {
+  return ranges.reduce((sum, range) => sum + rangeSize(range) - (avoidBuggyIPs ? buggyIn(range) : 0n), 0n);
 }
 
 /** What of a Service decides whether a pool admits it. */
