@@ -2,6 +2,7 @@
 import type { ChangeFeed } from "@fairlead/bus";
 import { feedSource } from "@fairlead/bus/nats";
 import type { FeedSource } from "@fairlead/bus/nats";
+import { createPicker, withClientIpAffinity } from "@fairlead/balancing";
 import { createHealthServer, createMetrics, ServiceStack } from "@fairlead/host";
 import type { Given, HealthServer, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
@@ -12,6 +13,9 @@ import { cidrMatcher } from "@fairlead/types";
 import type { IngressConfig } from "./config.ts";
 import { Controller } from "./control/controller.ts";
 import { IngressMetrics } from "./ingress-metrics.ts";
+import { collectedMetrics, PortMetrics } from "./l4/port-metrics.ts";
+import { PortServices } from "./l4/port-services.ts";
+import type { OwnDoor } from "./l4/port-plan.ts";
 import { Gateway } from "./proxy/gateway.ts";
 import { Listeners } from "./proxy/listeners.ts";
 import { UpstreamSet } from "./proxy/upstreams.ts";
@@ -35,11 +39,14 @@ export interface IngressService extends Startable {
 export const parts = {
   client: token<KubeClient>("client"),
   controller: token<Controller>("controller"),
+  events: token<EventRecorder>("events"),
   feed: token<FeedSource>("feed"),
   gateway: token<Gateway>("gateway"),
   health: token<HealthServer>("health"),
   listeners: token<Listeners>("listeners"),
   metrics: token<IngressMetrics>("metrics"),
+  portMetrics: token<PortMetrics>("port metrics"),
+  ports: token<PortServices>("ports"),
   upstreams: token<UpstreamSet>("upstreams"),
 };
 
@@ -52,7 +59,12 @@ export function wireIngress(config: IngressConfig, given: IngressGiven): Wiring 
     connect({ clock, ...(config.kubeconfig === undefined ? {} : { kubeconfig: config.kubeconfig }) }),
   );
   wiring.bind(parts.feed, () => feedSource(config, given, "ingress"));
+  wiring.bind(
+    parts.events,
+    (get) => new EventRecorder({ client: get(parts.client), component: "fairlead-ingress", clock, log }),
+  );
   wiring.bind(parts.metrics, () => new IngressMetrics(registry));
+  wiring.bind(parts.portMetrics, () => new PortMetrics(registry));
   wiring.bind(parts.upstreams, () => new UpstreamSet({ random, scheduler: config.scheduler }));
   // The port of redirects is known once the listeners are bound, which are made after the gateway.
   let httpsPort = (): number => 443;
@@ -83,9 +95,10 @@ export function wireIngress(config: IngressConfig, given: IngressGiven): Wiring 
       feed: get(parts.feed).feed,
       gateway: get(parts.gateway),
       upstreams: get(parts.upstreams),
-      events: new EventRecorder({ client, component: "fairlead-ingress", clock, log }),
+      events: get(parts.events),
       classes: { ingressClass: config.ingressClass, controllerName: config.controllerName },
       addresses: config.publishAddress,
+      onFeed: (services, view) => get(parts.ports).update(services, view),
       metrics: get(parts.metrics),
       clock,
       random,
@@ -106,13 +119,67 @@ export function wireIngress(config: IngressConfig, given: IngressGiven): Wiring 
     httpsPort = () => listeners.httpsPort;
     return listeners;
   });
+  // What the ingress listens at itself is known once the listeners are bound, which is before the first port is.
+  let doors = (): readonly OwnDoor[] => [];
+  wiring.bind(
+    parts.ports,
+    (get) =>
+      new PortServices({
+        client: get(parts.client),
+        tcp: config.tcpServicesConfigmap,
+        udp: config.udpServicesConfigmap,
+        tcpAddress: config.tcpAddress,
+        udpAddress: config.udpAddress,
+        doors: () => doors(),
+        makePicker: (scheduler, affinityMs) => {
+          const picker = createPicker(scheduler ?? config.scheduler, { random });
+          return affinityMs === undefined ? picker : withClientIpAffinity(picker, { timeoutMs: affinityMs, clock });
+        },
+        connectTimeoutMs: config.connectTimeout,
+        udpTimeoutMs: config.udpTimeout,
+        drainMs: config.drainTimeout,
+        events: get(parts.events),
+        metrics: get(parts.portMetrics),
+        clock,
+        random,
+        log,
+      }),
+  );
   wiring.bind(parts.health, (get) => {
-    const health = createHealthServer({ address: config.healthAddress, metrics: registry, log });
+    const ports = get(parts.ports);
+    const metrics = collectedMetrics(registry, () => get(parts.portMetrics).collect(() => ports.counters()));
+    const health = createHealthServer({ address: config.healthAddress, metrics, log });
     const controller = get(parts.controller);
+    const listeners = get(parts.listeners);
+    doors = () => [
+      door("HTTP", listeners.http),
+      door("HTTPS", listeners.https),
+      door("health and metrics", health.url),
+    ];
+    health.ready("ports", () => ports.whyNotReady());
     health.ready("routes", () => controller.whyNotReady());
     return health;
   });
   return wiring;
+}
+
+/** Parts that stop at the same time, so that all may take the whole time for it. They start in order. */
+function besideEachOther(name: string, members: readonly Startable[]): Startable {
+  return {
+    name,
+    start: async () => {
+      for (const member of members) await member.start();
+    },
+    stop: async () => {
+      await Promise.all(members.map((member) => member.stop()));
+    },
+  };
+}
+
+function door(what: string, url: string): OwnDoor {
+  const { hostname, port, protocol } = new URL(url);
+  const usual = protocol === "https:" ? 443 : 80;
+  return { what, host: hostname.replaceAll(/[[\]]/g, ""), port: port === "" ? usual : Number(port) };
 }
 
 /** Puts the ingress together; throws where it would have nothing to follow. */
@@ -128,7 +195,7 @@ export function composeIngress(config: IngressConfig, given: IngressGiven): Ingr
       { name: "API client", start: () => Promise.resolve(), stop: () => Promise.resolve(client.transport.close()) },
       ...resolve(parts.feed).parts,
       resolve(parts.controller),
-      listeners,
+      besideEachOther("doors", [listeners, resolve(parts.ports)]),
     ],
     log: given.log,
     clock: given.clock,

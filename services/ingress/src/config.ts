@@ -1,7 +1,7 @@
 /** The options of the ingress. */
 import { commonOptions, defineOptions, option } from "@fairlead/host";
 import type { ConfigSources, OptionValues } from "@fairlead/host";
-import { cidr, schedulerNames } from "@fairlead/types";
+import { cidr, InvalidInputError, isDnsLabel, isDnsSubdomain, schedulerNames } from "@fairlead/types";
 
 /** Every option; names, defaults and meaning are in the README too. */
 export const ingressOptions = defineOptions("ingress", table());
@@ -19,6 +19,21 @@ function table() {
     }),
     httpAddress: option.address({ default: "0.0.0.0:80", describe: "Where HTTP is served" }),
     httpsAddress: option.address({ default: "0.0.0.0:443", describe: "Where HTTPS is served" }),
+    tcpServicesConfigmap: option.custom({
+      kind: "namespace/name",
+      read: objectReference,
+      optional: true,
+      describe: "ConfigMap of ports to serve over TCP",
+    }),
+    udpServicesConfigmap: option.custom({
+      kind: "namespace/name",
+      read: objectReference,
+      optional: true,
+      describe: "ConfigMap of ports to serve over UDP",
+    }),
+    tcpAddress: option.ip({ default: "0.0.0.0", describe: "Where the ports of tcp-services are served" }),
+    udpAddress: option.ip({ default: "0.0.0.0", describe: "Where the ports of udp-services are served" }),
+    udpTimeout: option.duration({ default: "60s", describe: "Silence after which a UDP flow ends" }),
     publicHttpsPort: option.port({
       optional: true,
       describe: "Port in redirects to https; else the one that is bound",
@@ -51,6 +66,13 @@ function table() {
     drainTimeout: option.duration({ default: "3s", describe: "Time for requests under way when the ingress stops" }),
     ...commonOptions({ healthAddress: "0.0.0.0:10254" }),
   };
+}
+
+/** Reads `namespace/name`. */
+function objectReference(text: string): { readonly namespace: string; readonly name: string } {
+  const [namespace = "", name = "", ...more] = text.split("/");
+  if (more.length === 0 && isDnsLabel(namespace) && isDnsSubdomain(name)) return { namespace, name };
+  throw new InvalidInputError("", `must be <namespace>/<name>, not ${JSON.stringify(text)}`);
 }
 
 /** The configuration as read. */

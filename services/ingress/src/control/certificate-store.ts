@@ -1,11 +1,12 @@
 /** The certificates that routes name, each from its Secret, live when that changes. */
 import { createSecureContext } from "node:tls";
 import type { SecureContext } from "node:tls";
+import { resourcePath } from "@fairlead/kube";
 import type { Ingress, KubeClient, Secret } from "@fairlead/kube";
 import type { Logger } from "@fairlead/host";
 import type { Clock, Random } from "@fairlead/types";
 import type { CertificateUse } from "../plan/planner.ts";
-import { SecretWatch } from "./secret-watch.ts";
+import { ObjectWatch } from "./object-watch.ts";
 
 /** Secrets that are followed at a time; further ones are not read, and their hosts have no certificate. */
 export const MAX_CERTIFICATE_SECRETS = 1000;
@@ -21,7 +22,7 @@ export interface CertificateStoreOptions {
 }
 
 interface Followed {
-  readonly watch: SecretWatch;
+  readonly watch: ObjectWatch<Secret>;
   ingress: Ingress;
   context: SecureContext | undefined;
 }
@@ -71,9 +72,9 @@ export class CertificateStore {
       const followed: Followed = {
         ingress,
         context: undefined,
-        watch: new SecretWatch({
+        watch: new ObjectWatch<Secret>({
           client,
-          namespace,
+          collection: resourcePath("secrets", { namespace }),
           name,
           clock,
           random,

@@ -5,7 +5,7 @@ import type { Logger, Startable } from "@fairlead/host";
 import { Informer } from "@fairlead/kube";
 import type { EventRecorder, Ingress, KubeClient } from "@fairlead/kube";
 import { BoundedFrequencyRunner } from "@fairlead/reconcile";
-import type { Clock, Random } from "@fairlead/types";
+import type { Clock, Random, ServiceKey } from "@fairlead/types";
 import type { IngressMetrics } from "../ingress-metrics.ts";
 import type { ClassOptions } from "../plan/ingress-class.ts";
 import { planRoutes } from "../plan/planner.ts";
@@ -29,6 +29,8 @@ export interface ControllerOptions {
   readonly events: EventRecorder;
   readonly classes: ClassOptions;
   readonly addresses: readonly string[];
+  /** Told of every change of the feed, after it was taken in. */
+  readonly onFeed?: (services: Iterable<ServiceKey>, view: FeedView) => void;
   readonly metrics: IngressMetrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -95,7 +97,7 @@ export class Controller implements Startable {
   }
 
   async start(): Promise<void> {
-    const { feed, upstreams } = this.#options;
+    const { feed, upstreams, onFeed } = this.#options;
     this.#status.start();
     this.#runner.start();
     this.#following = feed.follow({
@@ -103,6 +105,7 @@ export class Controller implements Startable {
       apply: (batch) => {
         const { services } = this.#view.apply(batch);
         upstreams.update(services, this.#view);
+        onFeed?.(services, this.#view);
         if (this.#fed) return;
         this.#fed = true;
         this.#runner.request();

@@ -1,6 +1,6 @@
-/** Follows one Secret by name, so that no right to list Secrets is needed: read, then watched, for as long as it runs. */
-import { resourcePath } from "@fairlead/kube";
-import type { KubeClient, Secret } from "@fairlead/kube";
+/** Follows one object by name, so that no right to list its kind is needed: read, then watched, for as long as it runs. */
+import { isNotFound } from "@fairlead/kube";
+import type { KubeClient } from "@fairlead/kube";
 import type { Clock, Random } from "@fairlead/types";
 
 /** Wait after a failure or a watch's end, in milliseconds, doubled up to the second, each ± 50 %. */
@@ -12,24 +12,29 @@ const watchSeconds = 300;
 const idleMs = (watchSeconds + 30) * 1000;
 
 /** What a watch needs. */
-export interface SecretWatchOptions {
+export interface ObjectWatchOptions<T> {
   readonly client: KubeClient;
-  readonly namespace: string;
+  /** Path of the collection that the object is in. */
+  readonly collection: string;
   readonly name: string;
   readonly clock: Clock;
   readonly random: Random;
   /** Told of each state; undefined means that there is none. */
-  readonly onChange: (secret: Secret | undefined) => void;
+  readonly onChange: (object: T | undefined) => void;
   readonly onError: (error: unknown) => void;
 }
 
+interface Named {
+  readonly metadata?: { readonly name?: string; readonly resourceVersion?: string };
+}
+
 /** See the module. */
-export class SecretWatch {
-  readonly #options: SecretWatchOptions;
+export class ObjectWatch<T extends Named> {
+  readonly #options: ObjectWatchOptions<T>;
   readonly #abort = new AbortController();
   #loop: Promise<void> | undefined;
 
-  constructor(options: SecretWatchOptions) {
+  constructor(options: ObjectWatchOptions<T>) {
     this.#options = options;
   }
 
@@ -60,16 +65,16 @@ export class SecretWatch {
   }
 
   async #follow(): Promise<void> {
-    const { client, namespace, name, onChange } = this.#options;
+    const { client, collection, name, onChange } = this.#options;
     const { signal } = this.#abort;
-    const secret = await client.find("secrets", { namespace, name });
+    const object = await this.#find();
     if (signal.aborted) return;
-    onChange(secret);
-    const version = secret?.metadata?.resourceVersion;
+    onChange(object);
+    const version = object?.metadata?.resourceVersion;
     await client.transport.stream(
       {
         method: "GET",
-        path: resourcePath("secrets", { namespace }),
+        path: collection,
         query: {
           watch: true,
           fieldSelector: `metadata.name=${name}`,
@@ -82,7 +87,7 @@ export class SecretWatch {
         idleMs,
         onLine: (line) => {
           if (signal.aborted) return;
-          const event = JSON.parse(line) as { type: string; object: Secret };
+          const event = JSON.parse(line) as { type: string; object: T };
           if (event.type === "ERROR") throw new Error("the watch has fallen behind");
           if (event.object.metadata?.name !== name) return;
           if (event.type === "DELETED") onChange(undefined);
@@ -90,6 +95,16 @@ export class SecretWatch {
         },
       },
     );
+  }
+
+  async #find(): Promise<T | undefined> {
+    const { client, collection, name } = this.#options;
+    try {
+      return await client.transport.request<T>({ method: "GET", path: `${collection}/${name}` });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
   }
 
   async #pause(ms: number): Promise<void> {
