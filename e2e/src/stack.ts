@@ -28,6 +28,7 @@ export interface DevFile {
   readonly kubeconfig: string;
   readonly api: string;
   readonly dns: { readonly address: string; readonly port: number };
+  readonly ingress: { readonly http: string; readonly https: string };
   readonly nodes: readonly { readonly name: string; readonly address: string }[];
   readonly metrics: Readonly<Record<string, string>>;
 }
@@ -78,6 +79,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       "--pod-cidr": plan.podCidr,
       "--node-cidr": plan.nodeCidr,
       "--lb-pool": plan.lbPool,
+      "--http-port": "0",
+      "--https-port": "0",
     }).flat(),
     ...(mode === "distributed" ? ["--distributed"] : []),
     ...(options.args ?? []),

@@ -6,7 +6,7 @@ import type { ConfigSources } from "@fairlead/host";
 import { CodedError } from "@fairlead/types";
 import type { Ending, Reason } from "./ending.ts";
 import { dnsAddress } from "./options/address-plan.ts";
-import { readDevOptions, wantsJson, withoutEffect } from "./options/dev-options.ts";
+import { readDevOptions, wantsJson } from "./options/dev-options.ts";
 import type { DevOptions } from "./options/dev-options.ts";
 import { jsonReporter } from "./report/json-reporter.ts";
 import { Output } from "./report/output.ts";
@@ -15,9 +15,9 @@ import { self } from "./report/reporter.ts";
 import type { Reporter, ReporterOptions } from "./report/reporter.ts";
 import { terminalReporter } from "./report/terminal-reporter.ts";
 import { findDnsPlace } from "./stack/dns-place.ts";
-import type { DnsPlace } from "./stack/dns-place.ts";
+import { findIngressPlace } from "./stack/ingress-place.ts";
 import { reasonOf, stopDeadlineMs, StoppedError } from "./stack/stack.ts";
-import type { Stack } from "./stack/stack.ts";
+import type { Places, Stack } from "./stack/stack.ts";
 import { removeDevFile, writeDevFile } from "./state/dev-file.ts";
 import type { DevFacts } from "./state/dev-file.ts";
 import { endLeftovers, leftoversIn, ownerOf, RunRecord } from "./state/run-record.ts";
@@ -57,7 +57,6 @@ async function run(sources: ConfigSources, ending: Ending, output: Output): Prom
   }
   const reporter = reporterFor(options.log, output);
   ending.onLateError = (error) => reporter.warning(self, `an error reached nobody: ${reasonOf(error)}`);
-  for (const warning of withoutEffect(options)) reporter.warning(self, warning);
   try {
     return await runOn(options, reporter, ending);
   } catch (error) {
@@ -74,11 +73,17 @@ async function runOn(options: DevOptions, reporter: Reporter, ending: Ending): P
     removeDevFile(stateDir);
     await clearLeftovers(stateDir, reporter);
     const dns = await findDnsPlace({ address: dnsAddress(options), port: options.dnsPort });
-    if (dns.notice !== undefined) reporter.event(self, dns.notice);
+    const ingress = await findIngressPlace(options);
+    for (const notice of [dns.notice, ...ingress.notices]) if (notice !== undefined) reporter.event(self, notice);
     const record = new RunRecord({ stateDir });
     record.open();
     try {
-      return await runStack(await makeStack({ options, dns, reporter, record }), options, reporter, ending);
+      return await runStack(
+        await makeStack({ options, places: { dns, ingress }, reporter, record }),
+        options,
+        reporter,
+        ending,
+      );
     } finally {
       // A stop that was not in time may have left something behind: the next launcher will want to know.
       if (leftoversIn(stateDir).length === 0) record.close();
@@ -124,7 +129,7 @@ async function runStack(stack: Stack, options: DevOptions, reporter: Reporter, e
 /** Loads only the way that is wanted: the services are most of the memory of this process. */
 async function makeStack(given: {
   readonly options: DevOptions;
-  readonly dns: DnsPlace;
+  readonly places: Places;
   readonly reporter: Reporter;
   readonly record: RunRecord;
 }): Promise<Stack> {
@@ -177,6 +182,8 @@ function summaryOf(facts: DevFacts, options: DevOptions): readonly (readonly [st
     ["pods", options.podCidr],
     ["node ports", `30000-32767 on ${facts.nodes.map((node) => node.address).join(", ")}`],
     ["names", digCommand(facts.dns)],
+    ["ingress", `${facts.ingress.http}, ${facts.ingress.https}`],
+    ["load balancers", options.lbPool],
     ["state", options.stateDir],
   ];
 }

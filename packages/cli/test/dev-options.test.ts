@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ConfigError } from "@fairlead/host";
 import { temporaryDirectory } from "@fairlead/testkit";
 import { describe, expect, test } from "vitest";
-import { readDevOptions, wantsJson, withoutEffect } from "../src/options/dev-options.ts";
+import { readDevOptions, wantsJson } from "../src/options/dev-options.ts";
 
 const read = (line = "", env: Record<string, string> = {}) =>
   readDevOptions({ argv: line.split(" ").filter((word) => word !== ""), env });
@@ -93,12 +93,15 @@ describe("the options of fairlead dev", () => {
     expect(issues(together).map((issue) => issue.split(":")[0])).toEqual(["lbPool", "podCidr", "natsUrl"]);
   });
 
-  test("never pass in silence where they do nothing", () => {
-    expect(withoutEffect(read())).toEqual([]);
-    expect(withoutEffect(read("--dns-port 53 --https-port 8443", { FAIRLEAD_HTTP_PORT: "8080" }))).toEqual([
-      "--http-port has no effect yet: this version has no ingress",
-      "--https-port has no effect yet: this version has no ingress",
-    ]);
+  test.each([
+    ["--http-port 6443", "httpPort: 6443 is apiPort already, on the same address"],
+    ["--http-port 8443 --https-port 8443", "httpsPort: 8443 is httpPort already, on the same address"],
+  ])("are refused where one port would be two doors: %s", (line, issue) => {
+    expect(issues(line)).toEqual([issue]);
+  });
+
+  test("may leave the choice of several ports to us", () => {
+    expect(read("--api-port 0 --http-port 0 --https-port 0")).toMatchObject({ apiPort: 0, httpPort: 0, httpsPort: 0 });
   });
 
   test.each([

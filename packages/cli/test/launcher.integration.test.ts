@@ -29,12 +29,14 @@ function steady(text: string, path: string): readonly string[] {
 }
 
 const summary = [
-  "  kubectl     export KUBECONFIG=STATE/kubeconfig",
-  "  services    127.98.0.0/16",
-  "  pods        127.246.0.0/16",
-  "  node ports  30000-32767 on 127.66.0.1, 127.66.0.2",
-  "  names       dig @127.66.0.53 -p PORT kubernetes.default.svc.cluster.local",
-  "  state       STATE",
+  "  kubectl         export KUBECONFIG=STATE/kubeconfig",
+  "  services        127.98.0.0/16",
+  "  pods            127.246.0.0/16",
+  "  node ports      30000-32767 on 127.66.0.1, 127.66.0.2",
+  "  names           dig @127.66.0.53 -p PORT kubernetes.default.svc.cluster.local",
+  "  ingress         http://127.0.0.1:PORT, https://127.0.0.1:PORT",
+  "  load balancers  127.202.0.0/24",
+  "  state           STATE",
   "fairlead is ready",
 ];
 
@@ -48,7 +50,10 @@ describe("fairlead dev, embedded", () => {
       kubeconfig: join(folder.path, "kubeconfig"),
       api: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/) as string,
       dns: { address: "127.66.0.53", port: expect.any(Number) as number },
-      ingress: null,
+      ingress: {
+        http: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,
+        https: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/) as string,
+      },
       nodes: [
         { name: "node-1", address: "127.66.0.1" },
         { name: "node-2", address: "127.66.0.2" },
@@ -58,6 +63,8 @@ describe("fairlead dev, embedded", () => {
         devcluster: url,
         "endpoint-controller": url,
         dns: url,
+        ingress: url,
+        "cloud-lb": url,
         "proxy-agent/node-1": url,
         "proxy-agent/node-2": url,
       },
@@ -74,6 +81,10 @@ describe("fairlead dev, embedded", () => {
       "endpoint-controller is ready after N s",
       "starting dns",
       "dns is ready after N s: 127.66.0.53:PORT",
+      "starting ingress",
+      "ingress is ready after N s: http://127.0.0.1:PORT, https://127.0.0.1:PORT",
+      "starting cloud-lb",
+      "cloud-lb is ready after N s: 127.202.0.0/24",
       "starting proxy-agent node-1",
       "proxy-agent node-1 is ready after N s: 127.66.0.1",
       "starting proxy-agent node-2",
@@ -87,7 +98,7 @@ describe("fairlead dev, embedded", () => {
 
   test("speaks JSON only, one object a line, with --log json", async () => {
     await using folder = await stateFolder();
-    const process = await folder.dev(["--log", "json", "--nodes", "1", "--http-port", "8080"], ready);
+    const process = await folder.dev(["--log", "json", "--nodes", "1"], ready);
     process.signal("SIGINT");
     expect(await process.exited).toEqual({ code: 0, signal: null });
     const records = process
@@ -100,15 +111,13 @@ describe("fairlead dev, embedded", () => {
     const own = records.filter(({ type, service }) => !/event|warning/.test(type) || service === "fairlead");
     const types = own.map(({ type }) => type);
     expect(types).toEqual([
-      "warning",
-      ...Array.from({ length: 4 }, () => started).flat(),
+      ...Array.from({ length: 6 }, () => started).flat(),
       "summary",
       "ready",
       "stopping",
       "stopped",
     ]);
     expect(records.find(({ type }) => type === "ready")?.message).toBe("fairlead is ready");
-    expect(records[0]?.message).toBe("--http-port has no effect yet: this version has no ingress");
     expect(process.stderr()).toBe("");
   });
 
@@ -122,6 +131,20 @@ describe("fairlead dev, embedded", () => {
       expect(await process.exited).toEqual({ code: 1, signal: null });
       expect(process.stderr()).toBe(`fairlead: 127.66.0.53:${port} is in use; --dns-port takes another one\n`);
       expect(process.stdout()).toBe("");
+    } finally {
+      occupant.close();
+    }
+  });
+
+  test("ends with code 1 where the ingress cannot have a port that it was told, naming the option", async () => {
+    await using folder = await stateFolder();
+    const occupant = createServer().listen(0, "127.0.0.1");
+    await once(occupant, "listening");
+    const { port } = occupant.address() as AddressInfo;
+    try {
+      const process = await folder.dev(["--https-port", String(port)]);
+      expect(await process.exited).toEqual({ code: 1, signal: null });
+      expect(process.stderr()).toBe(`fairlead: 127.0.0.1:${port} is in use; --https-port takes another one\n`);
     } finally {
       occupant.close();
     }
@@ -199,9 +222,11 @@ describe.skipIf(needs("nats-server"))("fairlead dev, distributed,", () => {
     const first = await folder.dev(["--distributed", "--nodes", "1"], ready);
     const parts = leftoversIn(folder.path);
     expect(parts.map(({ name }) => name).toSorted()).toEqual([
+      "cloud-lb",
       "devcluster",
       "dns",
       "endpoint-controller",
+      "ingress",
       "nats-server",
       "proxy-agent node-1",
     ]);
@@ -228,6 +253,10 @@ describe.skipIf(needs("nats-server"))("fairlead dev, distributed,", () => {
     expect(lines.filter((line) => /is ready|starting/.test(line)).toSorted()).toEqual([
       "devcluster is ready after N s: https://127.0.0.1:PORT",
       "dns is ready after N s: 127.66.0.53:PORT",
+      "starting ingress",
+      "ingress is ready after N s: http://127.0.0.1:PORT, https://127.0.0.1:PORT",
+      "starting cloud-lb",
+      "cloud-lb is ready after N s: 127.202.0.0/24",
       "endpoint-controller is ready after N s",
       "fairlead is ready",
       "nats-server is ready after N s: nats://127.0.0.1:PORT",

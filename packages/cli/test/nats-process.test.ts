@@ -79,8 +79,14 @@ describe("the environment of a service", () => {
     ).toEqual({
       PATH: "/bin",
       NODE_COMPILE_CACHE: compileCache,
+      MALLOC_ARENA_MAX: "1",
       FAIRLEAD_PARENT_PIPE: "1",
     });
+  });
+
+  test("holds what its user says of memory", () => {
+    const inherited = { MALLOC_ARENA_MAX: "4" };
+    expect(childEnvironment({ inherited, foreignBus: false, own: {} })["MALLOC_ARENA_MAX"]).toBe("4");
   });
 
   test("holds the way into a nats-server that is not ours, and only then", () => {

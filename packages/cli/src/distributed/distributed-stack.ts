@@ -7,17 +7,19 @@ import type { DevOptions } from "../options/dev-options.ts";
 import { logPath, LogSink } from "../report/log-sink.ts";
 import type { Reporter } from "../report/reporter.ts";
 import { placeText } from "../stack/dns-place.ts";
-import type { DnsPlace } from "../stack/dns-place.ts";
+import { ensureIngressClass } from "../stack/ingress-class.ts";
 import {
+  cloudLbFlags,
   devclusterFlags,
   dnsFlags,
   endpointControllerFlags,
+  ingressFlags,
   proxyAgentFlags,
   serviceMain,
 } from "../stack/service-config.ts";
-import type { Flags } from "../stack/service-config.ts";
+import type { Flags, ServiceName } from "../stack/service-config.ts";
 import { agentName, reasonOf, stopDeadlineMs, StoppedError } from "../stack/stack.ts";
-import type { Stack } from "../stack/stack.ts";
+import type { Places, Stack } from "../stack/stack.ts";
 import type { DevFacts } from "../state/dev-file.ts";
 import { sendSignal } from "../state/process-mark.ts";
 import type { RunRecord } from "../state/run-record.ts";
@@ -32,7 +34,14 @@ import { answersReady, isListening } from "./ready-probe.ts";
  * Bounds of V8's young generation by service, in MiB (its own is 16). A third less memory in all; in the relay, the CPU time of
  * a request is the same within the noise at 4 and above, and goes up below.
  */
-const semiSpaceMiB = { devcluster: 4, dns: 8, "endpoint-controller": 4, "proxy-agent": 8 } as const;
+const semiSpaceMiB: Readonly<Record<ServiceName, number>> = {
+  "cloud-lb": 4,
+  devcluster: 4,
+  dns: 8,
+  "endpoint-controller": 4,
+  ingress: 8,
+  "proxy-agent": 8,
+};
 
 /** What uses a service is stopped before it, and waited for this long, in milliseconds. */
 const clientsFirstMs = 800;
@@ -48,7 +57,7 @@ interface BusAccess {
 
 /** A service of ours to run. */
 interface Program {
-  readonly service: Parameters<typeof serviceMain>[0];
+  readonly service: ServiceName;
   readonly name: string;
   readonly flags: Flags;
   /** `host:port` of its health server. */
@@ -60,7 +69,7 @@ interface Program {
 /** See the module. */
 export class DistributedStack implements Stack {
   readonly #options: DevOptions;
-  readonly #dns: DnsPlace;
+  readonly #places: Places;
   readonly #reporter: Reporter;
   readonly #record: RunRecord;
   readonly #running: ChildService[] = [];
@@ -68,9 +77,9 @@ export class DistributedStack implements Stack {
   readonly #ports = new Set<number>();
   #stopping: Promise<void> | undefined;
 
-  constructor(options: { options: DevOptions; dns: DnsPlace; reporter: Reporter; record: RunRecord }) {
+  constructor(options: { options: DevOptions; places: Places; reporter: Reporter; record: RunRecord }) {
     this.#options = options.options;
-    this.#dns = options.dns;
+    this.#places = options.places;
     this.#reporter = options.reporter;
     this.#record = options.record;
   }
@@ -97,6 +106,7 @@ export class DistributedStack implements Stack {
 
   async #startAll(): Promise<DevFacts> {
     const options = this.#options;
+    const places = this.#places;
     const kubeconfig = join(options.stateDir, "kubeconfig");
     const nodes = nodePlaces(options);
     const apiPort = options.apiPort === 0 ? await this.#port() : options.apiPort;
@@ -112,13 +122,19 @@ export class DistributedStack implements Stack {
     const base = await healthOf(apiName);
     const devcluster = { service: apiName, name: apiName, health: base, where: api } as const;
     const [, bus] = await Promise.all([
-      this.#service({ ...devcluster, flags: devclusterFlags({ ...options, apiPort }, this.#dns, base) }),
+      this.#service({ ...devcluster, flags: devclusterFlags({ ...options, apiPort }, places.dns, base) }),
       this.#startBus(),
     ]);
     if (!existsSync(kubeconfig)) throw new Error(`devcluster wrote no ${kubeconfig}`);
     const busFlags = ["--nats-url", bus.url];
     const controller = await healthOf("endpoint-controller");
     const dns = await healthOf("dns");
+    const ingress = await healthOf("ingress");
+    const cloudLb = await healthOf("cloud-lb");
+    const urls = {
+      http: `http://${places.ingress.address}:${places.ingress.http}`,
+      https: `https://${places.ingress.address}:${places.ingress.https}`,
+    };
     const programs: Program[] = [
       {
         service: "endpoint-controller",
@@ -130,10 +146,25 @@ export class DistributedStack implements Stack {
       {
         service: "dns",
         name: "dns",
-        flags: [...dnsFlags(options, this.#dns, dns), ...busFlags],
+        flags: [...dnsFlags(options, places.dns, dns), ...busFlags],
         health: dns,
         env: natsEnvironment(bus.reader),
-        where: placeText(this.#dns),
+        where: placeText(places.dns),
+      },
+      {
+        service: "ingress",
+        name: "ingress",
+        flags: [...ingressFlags(options, places.ingress, kubeconfig, ingress), ...busFlags],
+        health: ingress,
+        env: natsEnvironment(bus.reader),
+        where: `${urls.http}, ${urls.https}`,
+      },
+      {
+        service: "cloud-lb",
+        name: "cloud-lb",
+        flags: cloudLbFlags(options, kubeconfig, cloudLb),
+        health: cloudLb,
+        where: options.lbPool,
       },
     ];
     for (const node of nodes) {
@@ -147,12 +178,15 @@ export class DistributedStack implements Stack {
         where: node.address,
       });
     }
-    await Promise.all(programs.map((program) => this.#service(program)));
+    await Promise.all([
+      ensureIngressClass({ kubeconfig, clock: systemClock }),
+      ...programs.map((program) => this.#service(program)),
+    ]);
     return {
       kubeconfig,
       api,
-      dns: { address: this.#dns.address, port: this.#dns.port },
-      ingress: null,
+      dns: { address: places.dns.address, port: places.dns.port },
+      ingress: urls,
       nodes,
       lbPool: options.lbPool,
       metrics,

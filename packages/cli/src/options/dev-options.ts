@@ -23,8 +23,16 @@ const table = {
     describe:
       "Port of the cluster's DNS, 0 takes a free one; default: 53, or 1053 where 53 may not be bound or is taken",
   }),
-  httpPort: option.port({ optional: true, describe: "Port of the ingress for HTTP; no effect yet, there is none" }),
-  httpsPort: option.port({ optional: true, describe: "Port of the ingress for HTTPS; no effect yet, there is none" }),
+  httpPort: option.port({
+    optional: true,
+    describe:
+      "Port of the ingress for HTTP on 127.0.0.1, 0 takes a free one; default: 8080, or a free one where that is taken",
+  }),
+  httpsPort: option.port({
+    optional: true,
+    describe:
+      "Port of the ingress for HTTPS on 127.0.0.1, 0 takes a free one; default: 8443, or a free one where that is taken",
+  }),
   apiPort: option.port({ default: 6443, describe: "Port of the Kubernetes API on 127.0.0.1; 0 takes a free one" }),
   plane: option.custom({ kind: "userspace", default: "userspace", describe: "What carries the traffic", read: plane }),
   distributed: option.boolean({ default: false, describe: "One process a service, over a real nats-server" }),
@@ -56,17 +64,15 @@ export function readDevOptions(sources: ConfigSources): DevOptions {
       reason: "goes with --distributed: a stack in one process needs no bus",
     });
   }
+  const { apiPort, httpPort, httpsPort } = read;
+  const ports = Object.entries({ apiPort, httpPort, httpsPort }).filter(([, port]) => port !== undefined && port !== 0);
+  for (const [index, [field, port]] of ports.entries()) {
+    const other = ports.slice(0, index).find(([, taken]) => taken === port)?.[0];
+    if (other === undefined) continue;
+    issues.push({ field, source: "the options together", reason: `${port} is ${other} already, on the same address` });
+  }
   if (issues.length > 0) throw new ConfigError(command, issues);
   return read;
-}
-
-/** Says of each option that was given and does nothing in this version that it does nothing. */
-export function withoutEffect({ httpPort, httpsPort }: DevOptions): readonly string[] {
-  const say = (flag: string, part: string): string => `${flag} has no effect yet: this version has no ${part}`;
-  return [
-    ...(httpPort === undefined ? [] : [say("--http-port", "ingress")]),
-    ...(httpsPort === undefined ? [] : [say("--https-port", "ingress")]),
-  ];
 }
 
 /** Whether JSON was asked for, told from the raw sources: for what is wrong with the options themselves. */

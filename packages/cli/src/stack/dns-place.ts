@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { CodedError } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
+import { isForeseen, whyNot } from "./port-problem.ts";
 
 /** The port of DNS; pods can be told of no other. */
 const dnsPort = 53;
@@ -83,19 +84,4 @@ export const tryPort: PortProbe = async (address, wanted) => {
 /** As people read it: `127.64.0.53`, with its port where that is not the usual one. */
 export function placeText({ address, port }: DnsPlace): string {
   return port === dnsPort ? address : `${address}:${port}`;
-}
-
-function whyNot(error: unknown, place: string): string {
-  const code = codeOf(error);
-  if (code === "EACCES") return `${place} may not be bound without privileges`;
-  if (code === "EADDRINUSE") return `${place} is in use`;
-  return `${place} cannot be bound (${error instanceof Error ? error.message : String(error)})`;
-}
-
-function isForeseen(error: unknown): boolean {
-  return ["EACCES", "EADDRINUSE"].includes(codeOf(error) ?? "");
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }

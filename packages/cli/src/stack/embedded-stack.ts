@@ -1,10 +1,12 @@
 /** The whole stack in this process: one memory feed, no bus, unprivileged. */
 import { createMemoryFeed } from "@fairlead/bus";
+import { composeCloudLb } from "@fairlead/cloud-lb";
 import { composeDevcluster } from "@fairlead/devcluster";
 import { composeDns } from "@fairlead/dns";
 import { composeEndpointController } from "@fairlead/endpoint-controller";
 import { createLogger, systemClock, systemRandom } from "@fairlead/host";
 import type { Logger, Startable } from "@fairlead/host";
+import { composeIngress } from "@fairlead/ingress";
 import { composeProxyAgent } from "@fairlead/proxy-agent";
 import { nodePlaces } from "../options/address-plan.ts";
 import type { DevOptions } from "../options/dev-options.ts";
@@ -12,10 +14,17 @@ import { logPath, LogSink } from "../report/log-sink.ts";
 import type { Reporter } from "../report/reporter.ts";
 import type { DevFacts } from "../state/dev-file.ts";
 import { placeText } from "./dns-place.ts";
-import type { DnsPlace } from "./dns-place.ts";
-import { devclusterConfig, dnsConfig, endpointControllerConfig, proxyAgentConfig } from "./service-config.ts";
+import { ensureIngressClass } from "./ingress-class.ts";
+import {
+  cloudLbConfig,
+  devclusterConfig,
+  dnsConfig,
+  endpointControllerConfig,
+  ingressConfig,
+  proxyAgentConfig,
+} from "./service-config.ts";
 import { agentName, reasonOf, StoppedError } from "./stack.ts";
-import type { Stack } from "./stack.ts";
+import type { Places, Stack } from "./stack.ts";
 
 /** Port 0: each health server takes a free one. */
 const healthAddress = "127.0.0.1:0";
@@ -23,16 +32,16 @@ const healthAddress = "127.0.0.1:0";
 /** See the module. A part that fails for good crashes this process, and that ends the launcher. */
 export class EmbeddedStack implements Stack {
   readonly #options: DevOptions;
-  readonly #dns: DnsPlace;
+  readonly #places: Places;
   readonly #reporter: Reporter;
   readonly #sinks: LogSink[] = [];
   /** What was started, also what is still starting, in groups: those of one group do not need each other. */
   readonly #started: Startable[][] = [];
   #stopping: Promise<void> | undefined;
 
-  constructor(options: { options: DevOptions; dns: DnsPlace; reporter: Reporter }) {
+  constructor(options: { options: DevOptions; places: Places; reporter: Reporter }) {
     this.#options = options.options;
-    this.#dns = options.dns;
+    this.#places = options.places;
     this.#reporter = options.reporter;
   }
 
@@ -53,9 +62,10 @@ export class EmbeddedStack implements Stack {
 
   async #startAll(): Promise<DevFacts> {
     const options = this.#options;
+    const places = this.#places;
     const given = { clock: systemClock, random: systemRandom };
     const memory = createMemoryFeed({ clock: systemClock });
-    const devcluster = composeDevcluster(devclusterConfig(options, this.#dns, healthAddress), {
+    const devcluster = composeDevcluster(devclusterConfig(options, places.dns, healthAddress), {
       ...given,
       log: this.#log("devcluster"),
     });
@@ -68,16 +78,30 @@ export class EmbeddedStack implements Stack {
     });
     await this.#run("endpoint-controller", controller, []);
     const clients: Startable[] = [];
-    const dns = composeDns(dnsConfig(options, this.#dns, healthAddress), {
+    const dns = composeDns(dnsConfig(options, places.dns, healthAddress), {
       ...given,
       log: this.#log("dns"),
       feed: memory.feed,
     });
-    await this.#run("dns", dns, clients, () => placeText(this.#dns));
+    await this.#run("dns", dns, clients, () => placeText(places.dns));
+    await ensureIngressClass({ kubeconfig, clock: systemClock });
+    const ingress = composeIngress(ingressConfig(options, places.ingress, kubeconfig, healthAddress), {
+      ...given,
+      log: this.#log("ingress"),
+      feed: memory.feed,
+    });
+    await this.#run("ingress", ingress, clients, () => `${ingress.http}, ${ingress.https}`);
+    const cloudLb = composeCloudLb(cloudLbConfig(options, kubeconfig, healthAddress), {
+      ...given,
+      log: this.#log("cloud-lb"),
+    });
+    await this.#run("cloud-lb", cloudLb, clients, () => options.lbPool);
     const metrics: Record<string, string> = {
       devcluster: `${devcluster.healthUrl}/metrics`,
       "endpoint-controller": `${controller.healthUrl}/metrics`,
       dns: `${dns.healthUrl}/metrics`,
+      ingress: `${ingress.healthUrl}/metrics`,
+      "cloud-lb": `${cloudLb.healthUrl}/metrics`,
     };
     const nodes = nodePlaces(options);
     for (const node of nodes) {
@@ -93,8 +117,8 @@ export class EmbeddedStack implements Stack {
     return {
       kubeconfig,
       api: devcluster.apiUrl,
-      dns: { address: this.#dns.address, port: this.#dns.port },
-      ingress: null,
+      dns: { address: places.dns.address, port: places.dns.port },
+      ingress: { http: ingress.http, https: ingress.https },
       nodes,
       lbPool: options.lbPool,
       metrics,

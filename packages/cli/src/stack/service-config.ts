@@ -1,16 +1,21 @@
 /** What the launcher tells each service: one place for both ways to run them. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { readCloudLbConfig } from "@fairlead/cloud-lb/config";
+import type { CloudLbConfig } from "@fairlead/cloud-lb/config";
 import { readDevclusterConfig } from "@fairlead/devcluster/config";
 import type { DevclusterConfig } from "@fairlead/devcluster/config";
 import { readDnsConfig } from "@fairlead/dns/config";
 import type { DnsConfig } from "@fairlead/dns/config";
 import { readEndpointControllerConfig } from "@fairlead/endpoint-controller/config";
 import type { EndpointControllerConfig } from "@fairlead/endpoint-controller/config";
+import { readIngressConfig } from "@fairlead/ingress/config";
+import type { IngressConfig } from "@fairlead/ingress/config";
 import { readProxyAgentConfig } from "@fairlead/proxy-agent/config";
 import type { ProxyAgentConfig } from "@fairlead/proxy-agent/config";
 import type { DevOptions } from "../options/dev-options.ts";
 import type { DnsPlace } from "./dns-place.ts";
+import type { IngressPlace } from "./ingress-place.ts";
 
 const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 
@@ -56,6 +61,27 @@ export function dnsFlags(options: DevOptions, { address, port }: DnsPlace, healt
   });
 }
 
+export function ingressFlags(
+  options: DevOptions,
+  place: IngressPlace,
+  kubeconfig: string,
+  healthAddress: string,
+): Flags {
+  const { address, http, https } = place;
+  return flags({
+    kubeconfig,
+    "http-address": `${address}:${http}`,
+    "https-address": `${address}:${https}`,
+    "publish-address": address,
+    "feed-copy": join(options.stateDir, "feed", "ingress.json"),
+    "health-address": healthAddress,
+  });
+}
+
+export function cloudLbFlags(options: DevOptions, kubeconfig: string, healthAddress: string): Flags {
+  return flags({ kubeconfig, provider: "pool", "pool-range": options.lbPool, "health-address": healthAddress });
+}
+
 // In one process the services are configured through the same flags, so both ways accept and refuse the same.
 export function devclusterConfig(options: DevOptions, dns: DnsPlace, healthAddress: string): DevclusterConfig {
   return readDevclusterConfig({ argv: devclusterFlags(options, dns, healthAddress), env: {} });
@@ -78,8 +104,24 @@ export function dnsConfig(options: DevOptions, dns: DnsPlace, healthAddress: str
   return readDnsConfig({ argv: dnsFlags(options, dns, healthAddress), env: {} });
 }
 
+export function ingressConfig(
+  options: DevOptions,
+  place: IngressPlace,
+  kubeconfig: string,
+  healthAddress: string,
+): IngressConfig {
+  return readIngressConfig({ argv: ingressFlags(options, place, kubeconfig, healthAddress), env: {} });
+}
+
+export function cloudLbConfig(options: DevOptions, kubeconfig: string, healthAddress: string): CloudLbConfig {
+  return readCloudLbConfig({ argv: cloudLbFlags(options, kubeconfig, healthAddress), env: {} });
+}
+
+/** The services that run as processes of their own. */
+export type ServiceName = "cloud-lb" | "devcluster" | "dns" | "endpoint-controller" | "ingress" | "proxy-agent";
+
 /** The file that runs a service as a process of its own. */
-export function serviceMain(service: "devcluster" | "dns" | "endpoint-controller" | "proxy-agent"): string {
+export function serviceMain(service: ServiceName): string {
   return join(repository, "services", service, "src", "main.ts");
 }
 

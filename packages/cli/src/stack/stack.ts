@@ -1,6 +1,14 @@
 /** What both ways to run the stack have in common. */
 import { CodedError } from "@fairlead/types";
 import type { DevFacts } from "../state/dev-file.ts";
+import type { DnsPlace } from "./dns-place.ts";
+import type { IngressPlace } from "./ingress-place.ts";
+
+/** Where the doors of the stack are: found out before anything is started. */
+export interface Places {
+  readonly dns: DnsPlace;
+  readonly ingress: IngressPlace;
+}
 
 /** A way to run the stack: embedded in this process, or a process a service. */
 export interface Stack {

@@ -3,12 +3,12 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Cidr } from "@fairlead/types";
 
-/** Facts about a running stack. `ingress` is null where the stack has none. */
+/** Facts about a running stack. `ingress` are URLs. */
 export interface DevFacts {
   readonly kubeconfig: string;
   readonly api: string;
   readonly dns: { readonly address: string; readonly port: number };
-  readonly ingress: { readonly http: string; readonly https: string } | null;
+  readonly ingress: { readonly http: string; readonly https: string };
   readonly nodes: readonly { readonly name: string; readonly address: string }[];
   readonly lbPool: Cidr;
   /** URL of the metrics of each service. */

@@ -38,6 +38,8 @@ export async function stateFolder(): Promise<StateFolder> {
     "--lb-pool": "127.202.0.0/24",
     // So that what is printed does not depend on who runs the tests.
     "--dns-port": "0",
+    "--http-port": "0",
+    "--https-port": "0",
   };
   const args = (...more: readonly string[]): readonly string[] => [main, "dev", ...Object.entries(own).flat(), ...more];
   return {
