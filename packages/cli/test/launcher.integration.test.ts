@@ -251,19 +251,19 @@ describe.skipIf(needs("nats-server"))("fairlead dev, distributed,", () => {
     const lines = steady(second.stdout(), folder.path);
     expect(lines[0]).toBe("fairlead: waiting for processes of an earlier run to end: nats-server (PID)");
     expect(lines.filter((line) => /is ready|starting/.test(line)).toSorted()).toEqual([
+      "cloud-lb is ready after N s: 127.202.0.0/24",
       "devcluster is ready after N s: https://127.0.0.1:PORT",
       "dns is ready after N s: 127.66.0.53:PORT",
-      "starting ingress",
-      "ingress is ready after N s: http://127.0.0.1:PORT, https://127.0.0.1:PORT",
-      "starting cloud-lb",
-      "cloud-lb is ready after N s: 127.202.0.0/24",
       "endpoint-controller is ready after N s",
       "fairlead is ready",
+      "ingress is ready after N s: http://127.0.0.1:PORT, https://127.0.0.1:PORT",
       "nats-server is ready after N s: nats://127.0.0.1:PORT",
       "proxy-agent node-1 is ready after N s: 127.66.0.1",
+      "starting cloud-lb",
       "starting devcluster",
       "starting dns",
       "starting endpoint-controller",
+      "starting ingress",
       "starting nats-server",
       "starting proxy-agent node-1",
     ]);
