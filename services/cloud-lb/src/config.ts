@@ -23,14 +23,27 @@ const options = defineOptions("cloud-lb", {
 /** See {@link readCloudLbConfig}. */
 export type CloudLbConfig = ReturnType<typeof options.read>;
 
+/** As the API wants a class: a name, with a domain before it if need be. */
+const classPattern = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+/** As the API wants names of namespaces and Leases. */
+const namePattern = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
 /** Reads flags, environment and file; throws ConfigError with everything that is wrong. */
 export function readCloudLbConfig(sources: ConfigSources): CloudLbConfig {
   const config = options.read(sources);
-  const { provider, pools, poolRange } = config;
+  const { provider, pools, poolRange, loadBalancerClass, leaseNamespace, leaseName } = config;
+  const issues: { field: string; source: string; reason: string }[] = [];
   if (provider === "pool" && (pools === undefined) === (poolRange === undefined)) {
-    throw new ConfigError("cloud-lb", [
-      { field: "pools", source: "nowhere", reason: "provider pool needs either --pools FILE or --pool-range RANGE" },
-    ]);
+    const reason = "provider pool needs either --pools FILE or --pool-range RANGE";
+    issues.push({ field: "pools", source: pools === undefined ? "nowhere" : "two places", reason });
   }
+  if (loadBalancerClass !== undefined && !classPattern.test(loadBalancerClass)) {
+    const reason = "must be a name such as example.org/cloud: no Service can have this class";
+    issues.push({ field: "loadBalancerClass", source: loadBalancerClass, reason });
+  }
+  for (const [field, name] of Object.entries({ leaseNamespace, leaseName })) {
+    if (!namePattern.test(name)) issues.push({ field, source: name, reason: "must be a name of lower case letters" });
+  }
+  if (issues.length > 0) throw new ConfigError("cloud-lb", issues);
   return config;
 }

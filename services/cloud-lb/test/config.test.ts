@@ -1,6 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { silentLogger } from "@fairlead/host";
-import { FakeClock, RecordingLogger, seededRandom } from "@fairlead/testkit";
-import { expect, test } from "vitest";
+import { FakeClock, launch, RecordingLogger, seededRandom } from "@fairlead/testkit";
+import { expect, onTestFinished, test } from "vitest";
 import { composeCloudLb, wireCloudLb } from "../src/compose.ts";
 import { readCloudLbConfig } from "../src/config.ts";
 
@@ -14,6 +15,24 @@ test.each([[["--provider=pool"]], [["--provider=pool", "--pools=a.yaml", "--pool
     expect(() => read(...argv)).toThrow(expect.objectContaining({ code: "CONFIG" }));
   },
 );
+
+test("names that the API would refuse are refused at once, all of them", () => {
+  const bad = ["--load-balancer-class=a//b", "--lease-name=Mine", "--lease-namespace=-x"];
+  expect(() => read(...bad)).toThrow(/loadBalancerClass[^]*leaseNamespace[^]*leaseName/);
+  const good = ["--load-balancer-class=example.org/cloud", "--lease-name=mine", "--lease-namespace=x"];
+  expect(read(...good)).toMatchObject({ loadBalancerClass: "example.org/cloud", leaseName: "mine" });
+});
+
+test("the process names every option that is wrong, and ends with code 2", async () => {
+  const main = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+  const wrong = ["--provider=cloud", "--pool-range=10.0.0.300/24", "--health-address=nowhere", "--odd=1"];
+  const cloudLb = await launch({ command: process.execPath, args: [main, ...wrong] });
+  onTestFinished(() => cloudLb.stop());
+  expect(await cloudLb.exited).toEqual({ code: 2, signal: null });
+  for (const field of ["provider", "poolRange", "healthAddress", "--odd"]) {
+    expect(cloudLb.stderr()).toContain(`  ${field} (from `);
+  }
+});
 
 test("without a provider it needs nothing, is ready, and touches no Service", async () => {
   const log = new RecordingLogger();

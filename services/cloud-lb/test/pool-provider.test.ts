@@ -1,4 +1,5 @@
 import { createMetrics } from "@fairlead/host";
+import type { Metrics } from "@fairlead/host";
 import type { Service } from "@fairlead/kube";
 import { RecordingLogger } from "@fairlead/testkit";
 import { cidr } from "@fairlead/types";
@@ -43,6 +44,9 @@ const request = (of: Service): LoadBalancerRequest => ({
   sourceRanges: [cidr("0.0.0.0/0")],
   healthCheck: { port: 10_256, path: "/healthz" },
 });
+
+// Whole lines: the text of a HELP line must not pass for a sample.
+const lines = async (metrics: Metrics): Promise<string[]> => (await metrics.text()).split("\n");
 
 providerCompliance("pool", () => ({
   make: () => open(pools("name: p, addresses: [127.200.0.1-127.200.0.9]")).provider,
@@ -132,7 +136,7 @@ test("pools that were refused by a book of an earlier term are taken with the ne
   await provider.ensure(request(service("a")));
   expect(provider.offer(pools("name: new, addresses: [127.201.0.1-127.201.0.3]"))).toBe(false);
   provider.restore({ services: [], namespaceLabels: () => ({}) });
-  expect(await metrics.text()).toContain("fairlead_cloud_lb_pool_config_stale 0");
+  expect(await lines(metrics)).toContain("fairlead_cloud_lb_pool_config_stale 0");
   expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.201.0.1" }] });
 });
 
@@ -163,11 +167,11 @@ test("pools that would strand an address are taken only when it is given back", 
   await provider.ensure(request(service("a")));
   expect(provider.offer(pools("name: new, addresses: [127.201.0.1-127.201.0.3]"))).toBe(false);
   expect(log.records.at(-1)).toMatchObject({ level: "error", fields: { services: ["default/a (127.200.0.1)"] } });
-  expect(await metrics.text()).toContain("fairlead_cloud_lb_pool_config_stale 1");
+  expect(await lines(metrics)).toContain("fairlead_cloud_lb_pool_config_stale 1");
   expect(await provider.ensure(request(service("b")))).toMatchObject({ ingress: [{ ip: "127.200.0.2" }] });
   await provider.ensureDeleted(service("b"));
   await provider.ensureDeleted(service("a"));
-  expect(await metrics.text()).toContain("fairlead_cloud_lb_pool_config_stale 0");
+  expect(await lines(metrics)).toContain("fairlead_cloud_lb_pool_config_stale 0");
   expect(calls()).toBe(2);
   expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.201.0.1" }] });
   expect(await metrics.text()).toContain('fairlead_cloud_lb_pool_addresses_in_use{pool="new"} 1');
