@@ -1,13 +1,13 @@
 /** The name server, put together. */
 import { isIP } from "node:net";
 import type { ChangeFeed } from "@fairlead/bus";
-import { feedSource } from "@fairlead/bus/nats";
+import { feedSource, podFeedSource } from "@fairlead/bus/nats";
 import type { FeedSource } from "@fairlead/bus/nats";
-import { createHealthServer, createMetrics, ServiceStack, splitHostPort } from "@fairlead/host";
-import type { Given, HealthServer, Metrics, Startable } from "@fairlead/host";
+import { createMetrics, ServiceStack, splitHostPort } from "@fairlead/host";
+import type { Given, HealthCheck, Metrics, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
 import type { Wiring } from "@fairlead/host/wiring";
-import { ipAddress } from "@fairlead/types";
+import { InvalidInputError, ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import { AnswerCache } from "./answer-cache.ts";
 import type { DnsConfig } from "./config.ts";
@@ -15,15 +15,21 @@ import { DnsCounters } from "./dns-counters.ts";
 import { DnsMetrics } from "./dns-metrics.ts";
 import { LiveForwarder } from "./forward/live-forwarder.ts";
 import { Handler } from "./handler.ts";
+import { PodFollower } from "./pod-follower.ts";
 import { Listeners } from "./server/listeners.ts";
+import { HealthPort } from "./status/health-port.ts";
+import { LameDuck } from "./status/lame-duck.ts";
 import { ZoneFollower } from "./zone-follower.ts";
 import { ClusterZone } from "./zone/cluster-zone.ts";
+import { PodIndex } from "./zone/pod-index.ts";
 import { ZoneIndex } from "./zone/zone-index.ts";
 
 /** What dns gets from outside. */
 export interface DnsGiven extends Given {
   /** The feed to follow where the configuration names no bus. */
   readonly feed?: ChangeFeed;
+  /** The feed of pods to follow where pods are to be verified and the configuration names no bus. */
+  readonly podFeed?: ChangeFeed;
 }
 
 /** A composed name server. */
@@ -45,10 +51,14 @@ export const parts = {
   follower: token<ZoneFollower>("follower"),
   forwarder: token<LiveForwarder>("forwarder"),
   handler: token<Handler>("handler"),
-  health: token<readonly HealthServer[]>("health servers"),
+  health: token<readonly HealthPort[]>("health ports"),
   index: token<ZoneIndex>("index"),
+  lameDuck: token<LameDuck>("lame duck"),
   listeners: token<Listeners>("listeners"),
   metrics: token<DnsMetrics>("metrics"),
+  podFeed: token<FeedSource>("pod feed"),
+  podFollower: token<PodFollower>("pod follower"),
+  pods: token<PodIndex>("pods"),
   zone: token<ClusterZone>("zone"),
 };
 
@@ -59,6 +69,9 @@ export function wireDns(config: DnsConfig, given: DnsGiven): Wiring {
   const registry = createMetrics({ process: true });
   const servers = serverAddresses(config);
   wiring.bind(parts.feed, () => feedSource(config, given, "dns"));
+  wiring.bind(parts.podFeed, () => podSource(config, given));
+  wiring.bind(parts.pods, () => new PodIndex());
+  wiring.bind(parts.lameDuck, () => new LameDuck({ ms: config.lameduck, clock, log }));
   wiring.bind(parts.counters, () => new DnsCounters());
   wiring.bind(parts.answers, () => new AnswerCache({ random }));
   wiring.bind(parts.index, () => new ZoneIndex({ podNames: config.endpointPodNames, servers }));
@@ -69,6 +82,8 @@ export function wireDns(config: DnsConfig, given: DnsGiven): Wiring {
         index: get(parts.index),
         clusterDomain: config.clusterDomain,
         podRecords: config.podRecords,
+        pods: get(parts.pods),
+        ignoreEmptyServices: config.ignoreEmptyServices,
         ttl: config.ttl,
         servers,
       }),
@@ -81,6 +96,9 @@ export function wireDns(config: DnsConfig, given: DnsGiven): Wiring {
         counters: get(parts.counters),
         answers: () => get(parts.answers).size,
         responses: () => get(parts.forwarder).forwarder.cached,
+        pods: () => get(parts.pods).size,
+        plugins: plugins(config),
+        log,
       }),
   );
   wiring.bind(
@@ -135,15 +153,28 @@ export function wireDns(config: DnsConfig, given: DnsGiven): Wiring {
         log,
       }),
   );
+  wiring.bind(
+    parts.podFollower,
+    (get) =>
+      new PodFollower({
+        feed: get(parts.podFeed).feed,
+        pods: get(parts.pods),
+        answers: get(parts.answers),
+        metrics: get(parts.metrics),
+        log,
+      }),
+  );
   wiring.bind(parts.health, (get) => {
     const metrics = collected(registry, () => get(parts.metrics).collect());
-    const { notReady } = get(parts.follower);
+    const ready = new Map<string, HealthCheck>([
+      ["zone", get(parts.follower).notReady],
+      ["lameduck", get(parts.lameDuck).notReady],
+    ]);
+    if (config.podRecords === "verified") ready.set("pods", get(parts.podFollower).notReady);
     const addresses = [config.healthAddress, config.readyAddress, config.metricsAddress];
-    return [...new Set(addresses.filter((address) => address !== undefined))].map((address) => {
-      const health = createHealthServer({ address, metrics, log });
-      health.ready("zone", notReady);
-      return health;
-    });
+    return [...new Set(addresses.filter((address) => address !== undefined))].map(
+      (address) => new HealthPort({ address, metrics, ready, log }),
+    );
   });
   return wiring;
 }
@@ -153,10 +184,15 @@ export function composeDns(config: DnsConfig, given: DnsGiven): Dns {
   const { resolve } = wireDns(config, given);
   const health = resolve(parts.health);
   const listeners = resolve(parts.listeners);
+  const lameDuck = resolve(parts.lameDuck);
+  const forwarder = resolve(parts.forwarder);
+  const pods = config.podRecords === "verified" ? [...resolve(parts.podFeed).parts, resolve(parts.podFollower)] : [];
+  const feeds = [...resolve(parts.feed).parts, resolve(parts.follower), ...pods];
+  let started = false;
   const stack = new ServiceStack({
     name: "dns",
     // Not known until the first state: answered as such (SERVFAIL), rather than by silence.
-    parts: [resolve(parts.forwarder), ...health, ...resolve(parts.feed).parts, resolve(parts.follower), listeners],
+    parts: [forwarder, ...health, ...feeds, listeners, forwarder.loopProbe],
     log: given.log,
     clock: given.clock,
   });
@@ -167,8 +203,14 @@ export function composeDns(config: DnsConfig, given: DnsGiven): Dns {
   };
   return {
     name: stack.name,
-    start: () => stack.start(),
-    stop: () => stack.stop(),
+    async start() {
+      await stack.start();
+      started = true;
+    },
+    async stop() {
+      if (started) await lameDuck.wait();
+      await stack.stop();
+    },
     get healthUrl() {
       return health[0]?.url ?? "";
     },
@@ -191,6 +233,23 @@ function serverAddresses({ listen }: DnsConfig): readonly IpAddress[] {
     .filter((host) => isIP(host) !== 0)
     .map((host) => ipAddress(host))
     .filter((address) => address !== "0.0.0.0" && address !== "::");
+}
+
+/** The feed of pods; throws where pods are to be verified and there is none. */
+function podSource(config: DnsConfig, given: DnsGiven): FeedSource {
+  const { podFeed, clock, log, random } = given;
+  if (config.podRecords === "verified" && config.natsUrl === undefined && podFeed === undefined) {
+    throw new InvalidInputError("podRecords", "verified needs a feed of pods: natsUrl, or one of this process");
+  }
+  const own = podFeed === undefined ? {} : { feed: podFeed };
+  return podFeedSource(config, { clock, random, log: log.child({ feed: "pods" }), ...own }, "dns-pods");
+}
+
+/** What is at work, by the names of CoreDNS' plugins. */
+function plugins({ clusterDomain }: DnsConfig): readonly { readonly name: string; readonly zone: string }[] {
+  const zones = [`${clusterDomain}.`, "in-addr.arpa.", "ip6.arpa."];
+  const everywhere = ["cache", "forward", "health", "loadbalance", "loop", "prometheus", "ready"];
+  return [...zones.map((zone) => ({ name: "kubernetes", zone })), ...everywhere.map((name) => ({ name, zone: "." }))];
 }
 
 /** The same metrics, brought up to date whenever they are read. */

@@ -1,6 +1,6 @@
 /** The options of dns. */
 import { commonOptions, ConfigError, defineOptions, option, splitHostPort } from "@fairlead/host";
-import type { ConfigSources, OptionValues } from "@fairlead/host";
+import type { ConfigIssue, ConfigSources, OptionValues } from "@fairlead/host";
 import { InvalidInputError } from "@fairlead/types";
 import { forwardPolicies } from "./forward/policy.ts";
 import { MAX_UPSTREAMS } from "./forward/forwarder.ts";
@@ -11,6 +11,9 @@ import { podRecordModes } from "./zone/pods.ts";
 
 /** TTL at most, in seconds: CoreDNS' bound. */
 const maxTtlSeconds = 3_600;
+
+/** Longest lame duck time, in ms: a process that is told to stop has 5 s in all. */
+export const MAX_LAMEDUCK_MS = 4_000;
 
 /** Every option; names, defaults and meaning are in the README too. */
 export const dnsOptions = defineOptions("dns", table());
@@ -46,6 +49,11 @@ function table() {
       default: false,
       describe: "Endpoints without a host name go by their pod's name, not by their address",
     }),
+    ignoreEmptyServices: option.boolean({
+      default: false,
+      describe:
+        "A Service with a cluster IP but without a ready endpoint does not exist (CoreDNS: ignore empty_service)",
+    }),
     upstreams: option.list({
       optional: true,
       item: (text: string) => serverAddress(text, "upstreams"),
@@ -78,6 +86,10 @@ function table() {
     feedCopy: option.path({ optional: true, describe: "Where the last state is kept for a start without the bus" }),
     ...commonOptions({ healthAddress: "127.0.0.1:8080" }),
     readyAddress: optionalAddress("127.0.0.1:8181", "Where /readyz answers besides healthAddress; none for nowhere"),
+    lameduck: option.duration({
+      default: "0s",
+      describe: "How long it still answers, no longer ready, once it is told to stop; 4s at most",
+    }),
     metricsAddress: optionalAddress("127.0.0.1:9153", "Where /metrics answers besides healthAddress; none for nowhere"),
   };
 }
@@ -101,8 +113,14 @@ export type DnsConfig = OptionValues<ReturnType<typeof table>>;
 /** Reads and checks everything; throws a ConfigError that lists every mistake. */
 export function readDnsConfig(sources: ConfigSources): DnsConfig {
   const values = dnsOptions.read(sources);
-  if (values.listen.length > 0) return values;
-  throw new ConfigError("dns", [{ field: "listen", source: "--listen", reason: "must name an address" }]);
+  const issues: ConfigIssue[] = [];
+  if (values.listen.length === 0) issues.push({ field: "listen", source: "--listen", reason: "must name an address" });
+  if (values.lameduck > MAX_LAMEDUCK_MS) {
+    const reason = `must be ${MAX_LAMEDUCK_MS / 1_000}s at most: a process has 5 s to stop`;
+    issues.push({ field: "lameduck", source: "--lameduck", reason });
+  }
+  if (issues.length > 0) throw new ConfigError("dns", issues);
+  return values;
 }
 
 function domainName(text: string): string {

@@ -1,8 +1,10 @@
 /** What dns says of itself; names and labels are CoreDNS' where it has them. */
+import manifest from "../package.json" with { type: "json" };
 import type { FeedBatch, FeedStatus } from "@fairlead/bus";
-import type { Counter, Gauge, Histogram, Metrics } from "@fairlead/host";
+import type { Counter, Gauge, Histogram, Logger, Metrics } from "@fairlead/host";
 import type { DnsCounters } from "./dns-counters.ts";
 import type { ForwardObserver } from "./forward/forwarder.ts";
+import type { CacheSizes } from "./forward/response-cache.ts";
 import { Rcode, RecordType } from "./wire/constants.ts";
 import type { ServiceRecords } from "./zone/service-records.ts";
 
@@ -26,8 +28,19 @@ export interface DnsMetricsOptions {
   readonly metrics: Metrics;
   readonly counters: DnsCounters;
   readonly answers: () => number;
-  readonly responses: () => number;
+  readonly responses: () => CacheSizes;
+  readonly pods: () => number;
+  readonly log: Logger;
+  /** CoreDNS' names of what is at work, and for which zones. */
+  readonly plugins: readonly { readonly name: string; readonly zone: string }[];
 }
+
+/** The labels that CoreDNS has everywhere and that have one value here. */
+const here = { server: "dns", view: "" } as const;
+const cacheLabels = { ...here, zones: "." } as const;
+
+/** What is said of an upstream that leads back here. */
+const loopAdvice = "it is left out; a machine's own resolver should not ask this server for everything";
 
 /** See the module. */
 export class DnsMetrics implements ForwardObserver {
@@ -40,9 +53,15 @@ export class DnsMetrics implements ForwardObserver {
   readonly #feed: Gauge<"status">;
   readonly #copy: Gauge;
   readonly #answers: Gauge;
-  readonly #entries: Gauge;
-  readonly #hits: Counter<"type">;
-  readonly #misses: Counter;
+  readonly #podFeed: Gauge<"status">;
+  readonly #pods: Gauge;
+  readonly #entries: Gauge<"server" | "type" | "zones" | "view">;
+  readonly #hits: Counter<"server" | "type" | "zones" | "view">;
+  readonly #lookups: Counter<"server" | "zones" | "view">;
+  readonly #misses: Counter<"server" | "zones" | "view">;
+  readonly #evictions: Counter<"server" | "type" | "zones" | "view">;
+  readonly #checkFailures: Counter<"proxy_name" | "to">;
+  readonly #loops: Gauge<"to">;
   readonly #exchange: Histogram<"proxy_name" | "to" | "rcode">;
   readonly #rejects: Counter;
   readonly #broken: Counter;
@@ -85,14 +104,26 @@ export class DnsMetrics implements ForwardObserver {
       "fairlead_dns_prepared_answers",
       "Answers of the cluster's zone that are kept as bytes",
     );
-    this.#entries = metrics.gauge("coredns_cache_entries", "Kept answers of other servers");
-    this.#hits = metrics.counter("coredns_cache_hits_total", "Questions answered from what is kept of other servers", [
-      "type",
+    this.#podFeed = metrics.gauge("fairlead_dns_pod_feed_status", "1 for the present state of the feed of pods", [
+      "status",
     ]);
-    this.#misses = metrics.counter(
-      "coredns_cache_misses_total",
-      "Questions for other servers of which nothing was kept",
-    );
+    this.#pods = metrics.gauge("fairlead_dns_pods", "Pods whose names are answered");
+    const [zonal, typed] = [
+      ["server", "zones", "view"],
+      ["server", "type", "zones", "view"],
+    ] as const;
+    this.#entries = metrics.gauge("coredns_cache_entries", "Kept answers of other servers", typed);
+    this.#hits = metrics.counter("coredns_cache_hits_total", "Questions answered from what is kept", typed);
+    this.#lookups = metrics.counter("coredns_cache_requests_total", "Questions for other servers", zonal);
+    this.#misses = metrics.counter("coredns_cache_misses_total", "Questions of which nothing was kept", zonal);
+    this.#evictions = metrics.counter("coredns_cache_evictions_total", "Kept answers that went for others", typed);
+    this.#checkFailures = metrics.counter("coredns_proxy_healthcheck_failures_total", "Health checks without answer", [
+      "proxy_name",
+      "to",
+    ]);
+    this.#loops = metrics.gauge("fairlead_dns_forward_loop", "1 for an upstream that leads back here: it is left out", [
+      "to",
+    ]);
     this.#exchange = metrics.histogram("coredns_proxy_request_duration_seconds", "Time of an upstream to answer", {
       labels: ["proxy_name", "to", "rcode"],
       buckets: durationBuckets,
@@ -105,6 +136,7 @@ export class DnsMetrics implements ForwardObserver {
       "coredns_forward_healthcheck_broken_total",
       "Questions asked though all upstreams seemed down",
     );
+    this.#constants();
   }
 
   asked(upstream: string, seconds: number, rcode: number | undefined): void {
@@ -113,8 +145,24 @@ export class DnsMetrics implements ForwardObserver {
   }
 
   cached(hit: boolean, negative: boolean): void {
-    if (hit) this.#hits.inc({ type: negative ? "denial" : "success" });
-    else this.#misses.inc();
+    this.#lookups.inc(cacheLabels);
+    if (hit) this.#hits.inc({ ...cacheLabels, type: cacheType(negative) });
+    else this.#misses.inc(cacheLabels);
+  }
+
+  evicted(negative: boolean): void {
+    this.#evictions.inc({ ...cacheLabels, type: cacheType(negative) });
+  }
+
+  checkFailed(upstream: string): void {
+    this.#checkFailures.inc({ proxy_name: "forward", to: upstream });
+  }
+
+  looping(upstream: string, loops: boolean): void {
+    this.#loops.set({ to: upstream }, loops ? 1 : 0);
+    const { log } = this.#options;
+    if (loops) log.error(`an upstream leads back to this server: ${loopAdvice}`, { upstream });
+    else log.info("an upstream leads back here no more", { upstream });
   }
 
   rejected(): void {
@@ -132,6 +180,10 @@ export class DnsMetrics implements ForwardObserver {
 
   feedStatus(status: FeedStatus): void {
     for (const known of feedStatuses) this.#feed.set({ status: known }, known === status ? 1 : 0);
+  }
+
+  podFeedStatus(status: FeedStatus): void {
+    for (const known of feedStatuses) this.#podFeed.set({ status: known }, known === status ? 1 : 0);
   }
 
   /** A batch is answered from now on; `now` in milliseconds since 1970. */
@@ -159,7 +211,7 @@ export class DnsMetrics implements ForwardObserver {
 
   /** Brings the counts up to date, for a reading. */
   collect(): void {
-    const { counters, answers, responses } = this.#options;
+    const { counters, answers, responses, pods } = this.#options;
     this.#requests.reset();
     for (const { tcp, v6, type, count } of counters.requests()) {
       const labels = { server: "dns", zone: ".", view: "", proto: tcp ? "tcp" : "udp", family: v6 ? "2" : "1" };
@@ -173,6 +225,29 @@ export class DnsMetrics implements ForwardObserver {
     this.#dropped.reset();
     this.#dropped.inc(counters.dropped);
     this.#answers.set(answers());
-    this.#entries.set(responses());
+    const { success, denial } = responses();
+    this.#entries.set({ ...cacheLabels, type: "success" }, success);
+    this.#entries.set({ ...cacheLabels, type: "denial" }, denial);
+    this.#pods.set(pods());
   }
+
+  /** What does not change while the process lives. */
+  #constants(): void {
+    const { metrics, plugins } = this.#options;
+    metrics
+      .gauge("coredns_build_info", "1; the labels tell what runs", ["version", "revision", "goversion"])
+      .set({ version: manifest.version, revision: "", goversion: `node ${process.version}` }, 1);
+    metrics.counter("coredns_panics_total", "Always 0: an error that reaches nobody ends the process");
+    const enabled = metrics.gauge("coredns_plugin_enabled", "1 for what is at work, by CoreDNS' names", [
+      "server",
+      "zone",
+      "view",
+      "name",
+    ]);
+    for (const plugin of plugins) enabled.set({ ...here, ...plugin }, 1);
+  }
+}
+
+function cacheType(negative: boolean): "denial" | "success" {
+  return negative ? "denial" : "success";
 }

@@ -35,7 +35,7 @@ export class ZoneFollower implements Startable {
 
   async start(): Promise<void> {
     this.#following = this.#options.feed.follow({
-      kinds: ["service", "slice"],
+      kinds: ["service", "slice", "namespace"],
       apply: (batch) => this.#take(batch),
       status: (status) => this.#status(status),
     });

@@ -15,6 +15,8 @@ describe("the configuration", () => {
       clusterDomain: "cluster.local",
       ttl: 5,
       podRecords: "disabled",
+      ignoreEmptyServices: false,
+      lameduck: 0,
       upstreams: undefined,
       healthAddress: "127.0.0.1:8080",
       readyAddress: "127.0.0.1:8181",
@@ -49,6 +51,8 @@ describe("the configuration", () => {
     ["--ready-address", "nowhere"],
     ["--ttl", "3601"],
     ["--listen", "127.0.0.1"],
+    ["--lameduck", "5s"],
+    ["--pod-records", "all"],
   ])("refuses %s %s", (...argv) => {
     expect(() => readDnsConfig({ argv, env: {} })).toThrow(expect.objectContaining({ code: "CONFIG" }));
   });
@@ -64,11 +68,16 @@ describe("the configuration", () => {
 describe("the composition", () => {
   it("makes every part", () => {
     const { feed } = createMemoryFeed({ clock: systemClock });
-    const { resolve } = wireDns(readDnsConfig({ argv: [], env: {} }), { ...given, feed });
+    const { resolve } = wireDns(readDnsConfig({ argv: [], env: {} }), { ...given, feed, podFeed: feed });
     for (const part of Object.values(parts)) expect(resolve<unknown>(part)).toBeDefined();
   });
 
   it("throws where there is nothing to follow", () => {
     expect(() => composeDns(readDnsConfig({ argv: [], env: {} }), given)).toThrow(/natsUrl/);
+    const { feed } = createMemoryFeed({ clock: systemClock });
+    const verified = readDnsConfig({ argv: ["--pod-records", "verified"], env: {} });
+    expect(() => composeDns(verified, { ...given, feed })).toThrow(
+      expect.objectContaining({ code: "INVALID_INPUT", field: "podRecords" }),
+    );
   });
 });

@@ -6,10 +6,11 @@ import type { Name } from "../wire/name.ts";
 import type { Question } from "../wire/message.ts";
 import { NoAnswerError } from "./exchange.ts";
 import type { ServerAddress } from "./exchange.ts";
+import { LoopProbe } from "./loop-probe.ts";
 import { orderBy } from "./policy.ts";
 import type { ForwardPolicy } from "./policy.ts";
 import { ResponseCache } from "./response-cache.ts";
-import type { AgedResponse } from "./response-cache.ts";
+import type { AgedResponse, CacheSizes } from "./response-cache.ts";
 import { Upstream } from "./upstream.ts";
 
 /** Questions on their way to upstreams at once; more are refused. */
@@ -45,6 +46,12 @@ export interface ForwardObserver {
   rejected(): void;
   /** All upstreams seem down; one is asked all the same. */
   broken(): void;
+  /** A kept response had to go for another. */
+  evicted(negative: boolean): void;
+  /** A health check of an upstream got no answer. */
+  checkFailed(upstream: string): void;
+  /** An upstream was found to lead back here, or no longer to. */
+  looping(upstream: string, loops: boolean): void;
 }
 
 /** What a forwarder needs. Zones in lower case; the empty one is everything else. */
@@ -69,28 +76,37 @@ export class Forwarder {
   readonly #options: ForwarderOptions;
   readonly #routes: readonly Route[];
   readonly #cache: ResponseCache;
+  /** To be started once questions can come in, and stopped before {@link close}. */
+  readonly loopProbe: LoopProbe;
   readonly #asking = new Map<string, Promise<AgedResponse>>();
 
   constructor(options: ForwarderOptions) {
-    const { clock, random, timeoutMs, forceTcp, policy } = options;
+    const { clock, random, timeoutMs, forceTcp, policy, observer } = options;
     this.#options = options;
-    this.#cache = new ResponseCache({ clock });
+    this.#cache = new ResponseCache({ clock, evicted: (negative) => observer.evicted(negative) });
     this.#routes = options.domains
       .filter(({ servers }) => servers.length > 0)
       .map(({ zone, servers }) => ({
         zone,
-        upstreams: servers
-          .slice(0, MAX_UPSTREAMS)
-          .map((address) => new Upstream({ address, clock, timeoutMs, forceTcp })),
+        upstreams: servers.slice(0, MAX_UPSTREAMS).map((address) => {
+          const checkFailed = (): void => observer.checkFailed(upstream.name);
+          const upstream = new Upstream({ address, clock, timeoutMs, forceTcp, checkFailed });
+          return upstream;
+        }),
         order: orderBy(policy, random),
       }))
       // The longest zone that holds a name is the one that counts.
       .toSorted((one, other) => other.zone.length - one.zone.length);
+    this.loopProbe = new LoopProbe({
+      upstreams: this.#routes.flatMap(({ zone, upstreams }) => upstreams.map((upstream) => ({ zone, upstream }))),
+      clock,
+      found: (upstream, loops) => observer.looping(upstream, loops),
+    });
   }
 
   /** How many responses are kept. */
-  get cached(): number {
-    return this.#cache.size;
+  get cached(): CacheSizes {
+    return this.#cache.sizes;
   }
 
   /** Whether there is somebody to ask about a name, in lower case. */
@@ -103,6 +119,7 @@ export class Forwarder {
    * {@link TooManyQuestionsError}.
    */
   async ask(question: Question): Promise<AgedResponse & { readonly cached: boolean }> {
+    if (this.loopProbe.arrived(question)) throw new NoAnswerError("this question was our own: it came back");
     const key = `${question.type}/${question.class}/${lowerCase(nameText(question.name))}`;
     const kept = this.#cache.get(key);
     if (kept) {
@@ -135,10 +152,11 @@ export class Forwarder {
   async #ask(route: Route, question: Question, key: string): Promise<AgedResponse> {
     const { clock, observer } = this.#options;
     const deadline = clock.monotonic() + MAX_ASKING_MS;
-    const up = route.upstreams.filter(({ down }) => !down);
-    if (up.length === 0) observer.broken();
+    const upstreams = route.upstreams.filter(({ loops }) => !loops);
+    const up = upstreams.filter(({ down }) => !down);
+    if (up.length === 0 && upstreams.length > 0) observer.broken();
     let failure: unknown = new NoAnswerError("there is nobody to ask");
-    for (const upstream of route.order(up.length > 0 ? up : route.upstreams)) {
+    for (const upstream of route.order(up.length > 0 ? up : upstreams)) {
       if (clock.monotonic() >= deadline) break;
       const began = clock.monotonic();
       try {

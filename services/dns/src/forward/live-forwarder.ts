@@ -44,6 +44,13 @@ export class LiveForwarder implements Startable {
     this.#forwarder?.close();
   }
 
+  /** Looks for upstreams that lead back here: to be started once questions can come in. */
+  readonly loopProbe: Startable = {
+    name: "loop probe",
+    start: async () => this.forwarder.loopProbe.start(),
+    stop: async () => this.forwarder.loopProbe.stop(),
+  };
+
   async #machineServers(): Promise<readonly ServerAddress[]> {
     const { resolvConf, log } = this.#options;
     try {

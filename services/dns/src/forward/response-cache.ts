@@ -3,7 +3,7 @@ import type { Clock } from "@fairlead/types";
 import { Rcode } from "../wire/constants.ts";
 import type { Response } from "./response.ts";
 
-/** Responses that are kept; the one least recently used goes first. CoreDNS' default. */
+/** Responses of each kind that are kept, with answers and denials; the one least recently used goes first. CoreDNS' default. */
 export const MAX_RESPONSES = 9_984;
 
 /** Largest response that is kept, in bytes: it bounds the memory. */
@@ -27,33 +27,44 @@ export interface AgedResponse {
   readonly age: number;
 }
 
+/** How many responses of each kind; CoreDNS' names. */
+export interface CacheSizes {
+  readonly success: number;
+  readonly denial: number;
+}
+
 interface Entry {
   readonly response: Response;
   readonly storedAt: number;
   readonly until: number;
 }
 
-/** See the module. */
+/** See the module. Answers and denials are kept apart, so that a flood of made-up names does not push answers out. */
 export class ResponseCache {
   readonly #clock: Clock;
-  readonly #entries = new Map<string, Entry>();
+  readonly #evicted: (negative: boolean) => void;
+  readonly #success = new Map<string, Entry>();
+  readonly #denial = new Map<string, Entry>();
 
-  constructor(options: { readonly clock: Clock }) {
+  /** `evicted` is told of each that had to go for another. */
+  constructor(options: { readonly clock: Clock; readonly evicted: (negative: boolean) => void }) {
     this.#clock = options.clock;
+    this.#evicted = options.evicted;
   }
 
-  get size(): number {
-    return this.#entries.size;
+  get sizes(): CacheSizes {
+    return { success: this.#success.size, denial: this.#denial.size };
   }
 
   get(key: string): AgedResponse | undefined {
-    const entry = this.#entries.get(key);
+    const entries = this.#success.has(key) ? this.#success : this.#denial;
+    const entry = entries.get(key);
     if (!entry) return undefined;
-    this.#entries.delete(key);
+    entries.delete(key);
     const now = this.#clock.monotonic();
     if (now >= entry.until) return undefined;
     // Last in the order again: the first one is the one least recently used.
-    this.#entries.set(key, entry);
+    entries.set(key, entry);
     return { response: entry.response, age: Math.floor((now - entry.storedAt) / 1_000) };
   }
 
@@ -61,12 +72,16 @@ export class ResponseCache {
   keep(key: string, response: Response): void {
     const seconds = keepSeconds(response);
     if (seconds === 0 || response.truncated || response.bytes.length > MAX_KEPT_BYTES) return;
-    if (this.#entries.size >= MAX_RESPONSES) {
-      const [oldest] = this.#entries.keys();
-      if (oldest !== undefined) this.#entries.delete(oldest);
+    this.#success.delete(key);
+    this.#denial.delete(key);
+    const entries = response.negative ? this.#denial : this.#success;
+    if (entries.size >= MAX_RESPONSES) {
+      const [oldest = ""] = entries.keys();
+      entries.delete(oldest);
+      this.#evicted(response.negative);
     }
     const storedAt = this.#clock.monotonic();
-    this.#entries.set(key, { response, storedAt, until: storedAt + seconds * 1_000 });
+    entries.set(key, { response, storedAt, until: storedAt + seconds * 1_000 });
   }
 }
 

@@ -26,6 +26,8 @@ export interface UpstreamOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly forceTcp: boolean;
+  /** Told when a health check got no answer. */
+  readonly checkFailed: () => void;
 }
 
 const rootQuestion: Question = { name: [], type: RecordType.NS, class: classIn };
@@ -33,6 +35,8 @@ const rootQuestion: Question = { name: [], type: RecordType.NS, class: classIn }
 /** See the module. Checked only after a failure, by a question for the root's servers, until it answers. */
 export class Upstream {
   readonly name: string;
+  /** What is asked there comes back here: see loop-probe.ts. */
+  loops = false;
   readonly #options: UpstreamOptions;
   #fails = 0;
   #cancelCheck: (() => void) | undefined;
@@ -60,6 +64,11 @@ export class Upstream {
       this.#checkSoon();
       throw error;
     }
+  }
+
+  /** Asks without a bearing on {@link down}. Throws {@link NoAnswerError}. */
+  probe(question: Question, timeoutMs: number): Promise<Response> {
+    return this.#exchange(question, timeoutMs);
   }
 
   /** Ends the checks. */
@@ -96,6 +105,7 @@ export class Upstream {
         },
         () => {
           this.#cancelCheck = undefined;
+          this.#options.checkFailed();
           this.#checkSoon();
         },
       );

@@ -9,11 +9,15 @@ import type { Name } from "../wire/name.ts";
 import { addressData } from "../wire/records.ts";
 import type { RecordData, ResourceRecord } from "../wire/records.ts";
 import { WireError } from "../wire/wire-error.ts";
+import { addressesOf, isAddressType, isEmpty, ofType } from "./address-set.ts";
+import type { AddressSet } from "./address-set.ts";
+import { podsTag, podTag } from "./pod-index.ts";
+import type { PodIndex } from "./pod-index.ts";
 import { podAddress } from "./pods.ts";
 import type { PodRecordMode } from "./pods.ts";
 import { readReverse } from "./reverse.ts";
-import { isEmpty } from "./service-records.ts";
-import type { AddressSet, ServiceRecords, SrvPort } from "./service-records.ts";
+import { addressesBehind } from "./service-records.ts";
+import type { ServiceRecords, SrvPort } from "./service-records.ts";
 import type { ZoneAnswer } from "./zone-answer.ts";
 import { addressTag, apexTag, namespaceTag, serviceTag } from "./zone-index.ts";
 import type { AddressOwner, Tag, ZoneIndex } from "./zone-index.ts";
@@ -36,6 +40,10 @@ export interface ClusterZoneOptions {
   /** For example cluster.local. */
   readonly clusterDomain: string;
   readonly podRecords: PodRecordMode;
+  /** Which pods there are, where `podRecords` is verified. */
+  readonly pods: PodIndex;
+  /** A Service with a cluster IP but without a ready endpoint does not exist (CoreDNS: ignore empty_service). */
+  readonly ignoreEmptyServices: boolean;
   /** Of every record but the version's, in seconds. */
   readonly ttl: number;
   /** Addresses of `ns.dns.<zone>`: where this server can be reached. */
@@ -45,6 +53,8 @@ export interface ClusterZoneOptions {
 /** The records at one name. */
 type Found =
   | { readonly kind: "missing" }
+  /** Nobody can say yet. */
+  | { readonly kind: "unknown" }
   | { readonly kind: "alias"; readonly target: string }
   /** May be without any record: the name exists all the same. */
   | { readonly kind: "records"; readonly data: readonly Timed[]; readonly additional?: readonly ResourceRecord[] };
@@ -58,6 +68,8 @@ const nothing: Found = { kind: "records", data: [] };
 export class ClusterZone {
   readonly #index: ZoneIndex;
   readonly #podRecords: PodRecordMode;
+  readonly #pods: PodIndex;
+  readonly #ignoreEmptyServices: boolean;
   readonly #ttl: number;
   readonly #servers: readonly IpAddress[];
   readonly #zone: Name;
@@ -67,6 +79,8 @@ export class ClusterZone {
   constructor(options: ClusterZoneOptions) {
     this.#index = options.index;
     this.#podRecords = options.podRecords;
+    this.#pods = options.pods;
+    this.#ignoreEmptyServices = options.ignoreEmptyServices;
     this.#ttl = options.ttl;
     this.#servers = options.servers;
     this.#zone = parseName(lowerCase(options.clusterDomain));
@@ -91,6 +105,7 @@ export class ClusterZone {
         answers.push(...found.data.map((data) => this.#record(at, data)));
         return this.#done({ answers, tags, additional: found.additional ?? [] });
       }
+      if (found.kind === "unknown") return this.#done({ answers: [], tags, rcode: Rcode.SERVFAIL });
       // An alias that leads nowhere is still there.
       if (found.kind === "missing")
         return this.#done({ answers, tags, rcode: answers.length > 0 ? Rcode.NOERROR : Rcode.NXDOMAIN });
@@ -136,7 +151,8 @@ export class ClusterZone {
     chase?: Name;
   }): ZoneAnswer {
     const { answers, tags, additional = [], rcode = Rcode.NOERROR, zone = this.#zone, chase } = options;
-    const authority = answers.length === 0 ? [this.#record(zone, this.#soa())] : [];
+    const denies = answers.length === 0 && rcode !== Rcode.SERVFAIL;
+    const authority = denies ? [this.#record(zone, this.#soa())] : [];
     return { rcode, answers, authority, additional, tags, ...(chase === undefined ? {} : { chase }) };
   }
 
@@ -187,8 +203,10 @@ export class ClusterZone {
     if (records === undefined) return missing;
     const labels = below.slice(0, -2);
     if (records.kind === "external") {
-      return labels.length === 0 ? { kind: "alias", target: records.externalName ?? "" } : missing;
+      const { externalName: target } = records;
+      return labels.length === 0 && target !== undefined ? { kind: "alias", target } : missing;
     }
+    if (this.#ignoreEmptyServices && records.kind === "cluster" && records.hosts.size === 0) return missing;
     const owner = { namespace, service: name };
     switch (labels.length) {
       case 0:
@@ -209,7 +227,7 @@ export class ClusterZone {
           (one) => one.name !== "" && `_${one.name}` === port && `_${one.protocol}` === protocol,
         );
         if (wanted.length === 0) return missing;
-        return this.#serve(records, owner, type, records.own, wanted);
+        return this.#serve(records, owner, type, addressesBehind(records, wanted), wanted);
       }
       default:
         return missing;
@@ -224,8 +242,8 @@ export class ClusterZone {
     ports: readonly SrvPort[],
   ): Found {
     if (type !== RecordType.SRV) return { kind: "records", data: ofType(addresses, type) };
-    // CoreDNS' weights: the share of each in a hundred.
-    const weight = Math.max(1, Math.floor(100 / Math.max(1, ports.length)));
+    // CoreDNS' weights: the share of each in a hundred. All 0 says the same as all 1: any of them.
+    const weight = Math.floor(100 / Math.max(1, ports.length));
     const targets = new Map<string, { name: Name; addresses: AddressSet }>();
     const data = ports.map(({ port, host }): RecordData => {
       const target = this.#ownerName(host === undefined ? owner : { ...owner, host });
@@ -247,8 +265,17 @@ export class ClusterZone {
     tags.push(namespaceTag(namespace));
     if (!this.#index.hasNamespace(namespace) || below.length > 2) return missing;
     if (label === undefined) return nothing;
-    const address = this.#podRecords === "insecure" ? podAddress(label) : undefined;
-    return address === undefined ? missing : { kind: "records", data: ofType(addressesOf([address]), type) };
+    const address = this.#podRecords === "disabled" ? undefined : podAddress(label);
+    if (address === undefined) return missing;
+    if (this.#podRecords === "verified") {
+      tags.push(podTag(namespace, address));
+      if (!this.#pods.synced) {
+        tags.push(podsTag);
+        return { kind: "unknown" };
+      }
+      if (!this.#pods.has(namespace, address)) return missing;
+    }
+    return { kind: "records", data: ofType(addressesOf([address]), type) };
   }
 
   #ownerName({ namespace, service, host }: AddressOwner): Name {
@@ -269,22 +296,6 @@ export class ClusterZone {
     const { ttl, data } = "kind" in timed ? { ttl: this.#ttl, data: timed } : timed;
     return { name, class: classIn, ttl, data };
   }
-}
-
-function isAddressType(type: number): boolean {
-  return type === RecordType.A || type === RecordType.AAAA;
-}
-
-function addressesOf(addresses: readonly IpAddress[]): AddressSet {
-  return {
-    v4: addresses.filter((address) => !address.includes(":")),
-    v6: addresses.filter((address) => address.includes(":")),
-  };
-}
-
-function ofType(addresses: AddressSet, type: number): RecordData[] {
-  if (!isAddressType(type)) return [];
-  return (type === RecordType.A ? addresses.v4 : addresses.v6).map(addressData);
 }
 
 /** The name that an ExternalName stands for; undefined if it cannot be one. */

@@ -3,8 +3,10 @@ import { isIP } from "node:net";
 import { ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 
-/** `insecure`: any address in an existing namespace is answered, as kube-dns did. */
-export const podRecordModes = ["disabled", "insecure"] as const;
+/**
+ * `insecure`: any address in an existing namespace is answered, as kube-dns did. `verified`: only that of a pod in it. CoreDNS' names.
+ */
+export const podRecordModes = ["disabled", "insecure", "verified"] as const;
 /** See {@link podRecordModes}. */
 export type PodRecordMode = (typeof podRecordModes)[number];
 

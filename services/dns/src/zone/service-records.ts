@@ -1,13 +1,9 @@
 /** What the names of one Service lead to. Pure: a Service and its slices in, tables to look up out. */
+import { isIP } from "node:net";
 import { familyOf, IpFamily } from "@fairlead/types";
 import type { Endpoint, EndpointSlice, IpAddress, Protocol, Service } from "@fairlead/types";
 import { isDnsLabel } from "@fairlead/types";
-
-/** Addresses by family, without doubles, in the order of the slices. */
-export interface AddressSet {
-  readonly v4: readonly IpAddress[];
-  readonly v6: readonly IpAddress[];
-}
+import type { AddressSet } from "./address-set.ts";
 
 /** A port that SRV records name. `host` is the endpoint's label; absent where the Service's own name is the target. */
 export interface SrvPort {
@@ -26,12 +22,8 @@ export interface ServiceRecords {
   /** Ready endpoints by their label below the Service's name. */
   readonly hosts: ReadonlyMap<string, AddressSet>;
   readonly ports: readonly SrvPort[];
+  /** Absent where it is an address: Kubernetes takes one, and says that name servers do not resolve it. */
   readonly externalName?: string;
-}
-
-/** Whether the set holds nothing. */
-export function isEmpty(set: AddressSet): boolean {
-  return set.v4.length === 0 && set.v6.length === 0;
 }
 
 /** Compiles a Service. `podNames`: endpoints without a host name go by their pod's name (CoreDNS: endpoint_pod_names). */
@@ -42,7 +34,8 @@ export function serviceRecords(
 ): ServiceRecords {
   if (service.type === "ExternalName") {
     const { externalName = "" } = service;
-    return { kind: "external", own: { v4: [], v6: [] }, hosts: new Map(), ports: [], externalName };
+    const none = { kind: "external", own: { v4: [], v6: [] }, hosts: new Map(), ports: [] } as const;
+    return isIP(externalName) === 0 ? { ...none, externalName } : none;
   }
   const hosts = new Map<string, { v4: Set<IpAddress>; v6: Set<IpAddress> }>();
   const all = { v4: new Set<IpAddress>(), v6: new Set<IpAddress>() };
@@ -87,6 +80,14 @@ export function serviceRecords(
       port,
     })),
   };
+}
+
+/** Addresses of those that have one of these ports. */
+export function addressesBehind(records: ServiceRecords, ports: readonly SrvPort[]): AddressSet {
+  if (records.kind !== "headless") return records.own;
+  const hosts = new Set(ports.map(({ host = "" }) => host));
+  const sets = [...hosts].flatMap((host) => records.hosts.get(host) ?? []);
+  return { v4: [...new Set(sets.flatMap(({ v4 }) => v4))], v6: [...new Set(sets.flatMap(({ v6 }) => v6))] };
 }
 
 /** The label of an endpoint: its host name, its pod's name if wanted and fit, or its address with dashes. */

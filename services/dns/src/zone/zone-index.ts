@@ -65,8 +65,9 @@ export class ZoneIndex {
   /** Takes a batch over; returns the tags whose answers no longer hold. */
   apply(batch: Pick<FeedBatch, "changes">): ReadonlySet<Tag> {
     const tags = new Set<Tag>();
-    const { services } = this.#view.apply(batch);
+    const { services, namespaces } = this.#view.apply(batch);
     for (const key of services) this.#enter(key, tags);
+    for (const name of namespaces) tags.add(namespaceTag(name));
     this.#synced = true;
     return tags;
   }
@@ -76,9 +77,9 @@ export class ZoneIndex {
     return this.#records(serviceKey(namespace, name));
   }
 
-  /** Whether the namespace has a Service: the feed says nothing of one without. */
+  /** Whether the feed names the namespace, or a Service in it: the one may come a moment before the other. */
   hasNamespace(namespace: string): boolean {
-    return this.#namespaces.has(namespace);
+    return this.#view.namespaces.has(namespace) || this.#namespaces.has(namespace);
   }
 
   /** Names for an address: Services by their cluster IP, else endpoints of headless ones. */

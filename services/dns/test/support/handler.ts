@@ -7,6 +7,7 @@ import { DnsCounters } from "../../src/dns-counters.ts";
 import { Forwarder } from "../../src/forward/forwarder.ts";
 import { Handler } from "../../src/handler.ts";
 import { ClusterZone } from "../../src/zone/cluster-zone.ts";
+import { PodIndex } from "../../src/zone/pod-index.ts";
 import { ZoneIndex } from "../../src/zone/zone-index.ts";
 import { asValue, service, servicePort } from "./objects.ts";
 
@@ -19,7 +20,8 @@ export function makeHandler(): { readonly handler: Handler; readonly answers: An
   );
   index.apply({ changes: [{ v: 1, epoch: "e", seq: 1, key: feedKeyOf(value), op: "put", value, at: 0 }] });
   const ignore = (): void => undefined;
-  const observer = { asked: ignore, cached: ignore, rejected: ignore, broken: ignore };
+  const told = { asked: ignore, cached: ignore, rejected: ignore, broken: ignore };
+  const observer = { ...told, evicted: ignore, checkFailed: ignore, looping: ignore };
   const forwarder = new Forwarder({
     domains: [],
     policy: "random",
@@ -30,7 +32,15 @@ export function makeHandler(): { readonly handler: Handler; readonly answers: An
     observer,
   });
   const answers = new AnswerCache({ random });
-  const zone = new ClusterZone({ index, clusterDomain: "cluster.local", podRecords: "insecure", ttl: 5, servers: [] });
+  const zone = new ClusterZone({
+    index,
+    clusterDomain: "cluster.local",
+    podRecords: "insecure",
+    pods: new PodIndex(),
+    ignoreEmptyServices: false,
+    ttl: 5,
+    servers: [],
+  });
   const handler = new Handler({
     zone,
     answers,

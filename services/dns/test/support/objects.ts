@@ -59,6 +59,12 @@ export function slice(
 export const asValue = {
   service: (one: Service): FeedValue => ({ kind: "service", service: one }),
   slice: (one: EndpointSlice): FeedValue => ({ kind: "slice", slice: one }),
+  namespace: (name: string): FeedValue => ({ kind: "namespace", namespace: { name } }),
+  /** A pod in default. */
+  pod: (name: string, ...addresses: readonly string[]): FeedValue => ({
+    kind: "pod",
+    pod: { namespace: "default", name, addresses: addresses.map((address) => ipAddress(address)) },
+  }),
 };
 
 /** The state of a feed that holds these values. */
