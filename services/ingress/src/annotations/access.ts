@@ -9,8 +9,10 @@ export const MAX_SOURCE_RANGES = 256;
 
 /** Reads the group. */
 export function readAccess(read: AnnotationReader): { allow?: readonly Cidr[]; deny?: readonly Cidr[] } {
+  // Both names are read, so that a mistake under either is told.
+  const [named, renamed] = [ranges(read, "whitelist-source-range"), ranges(read, "allowlist-source-range")];
   return {
-    ...given("allow", ranges(read, "allowlist-source-range") ?? ranges(read, "whitelist-source-range")),
+    ...given("allow", renamed ?? named),
     ...given("deny", ranges(read, "denylist-source-range")),
   };
 }

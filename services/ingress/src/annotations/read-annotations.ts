@@ -11,7 +11,8 @@ import { readRedirects } from "./redirects.ts";
 import { readRetries } from "./retries.ts";
 import { readRewrites } from "./rewrites.ts";
 
-const known = new Set(
+/** Names without prefix of the annotations that have an effect. */
+export const knownAnnotations: ReadonlySet<string> = new Set(
   `ssl-redirect force-ssl-redirect app-root permanent-redirect permanent-redirect-code temporal-redirect
   temporal-redirect-code from-to-www-redirect rewrite-target use-regex upstream-vhost proxy-body-size proxy-connect-timeout
   proxy-read-timeout proxy-send-timeout proxy-next-upstream proxy-next-upstream-tries proxy-next-upstream-timeout
@@ -22,8 +23,8 @@ const known = new Set(
   denylist-source-range enable-cors cors-allow-origin cors-allow-methods cors-allow-headers cors-allow-credentials
   cors-expose-headers cors-max-age`.split(/\s+/),
 );
-/** They tune what we do anyway, or only what is logged: served without them, with a note. */
-const harmless = new Set(
+/** Those that tune what we do anyway, or only what is logged: served without them, with a note. */
+export const harmlessAnnotations: ReadonlySet<string> = new Set(
   `proxy-buffering proxy-buffer-size proxy-buffers-number proxy-request-buffering client-body-buffer-size
   proxy-busy-buffers-size proxy-max-temp-file-size enable-access-log enable-rewrite-log preserve-trailing-slash
   affinity-canary-behavior service-upstream proxy-http-version connection-proxy-header`.split(/\s+/),
@@ -45,8 +46,8 @@ export function readAnnotations(annotations: Readonly<Record<string, string>>): 
   for (const name of Object.keys(annotations)) {
     if (!name.startsWith(annotationPrefix)) continue;
     const short = name.slice(annotationPrefix.length);
-    if (known.has(short)) continue;
-    if (harmless.has(short)) ignored.push(name);
+    if (knownAnnotations.has(short)) continue;
+    if (harmlessAnnotations.has(short)) ignored.push(name);
     else if (short.endsWith("-snippet")) throw new AnnotationError(name, "snippets are never accepted");
     else throw new AnnotationError(name, "is not supported");
   }
