@@ -13,6 +13,7 @@ import { SecretStrategy } from "./config/secret-strategy.ts";
 import { ServiceAccountStrategy } from "./config/service-account-strategy.ts";
 import { EndpointSliceStrategy } from "./discovery/endpoint-slice-strategy.ts";
 import { EndpointsStrategy } from "./discovery/endpoints-strategy.ts";
+import { DefaultIngressClass } from "./networking/default-ingress-class.ts";
 import { IngressClassStrategy } from "./networking/ingress-class-strategy.ts";
 import { IngressStrategy } from "./networking/ingress-strategy.ts";
 import { PodStrategy } from "./pod/pod-strategy.ts";
@@ -42,6 +43,7 @@ export interface StrategiesOptions {
 export function createStrategies({ config, clock, random }: StrategiesOptions): Strategies {
   const rules = addressRules(config.podCidr);
   const ranges = [config.serviceCidr, ...(config.secondaryServiceCidr ? [config.secondaryServiceCidr] : [])];
+  const defaultClass = new DefaultIngressClass();
   const allocations = new ServiceAllocations({ ranges, nodePorts: config.nodePortRange, random });
   return {
     configmaps: new ConfigMapStrategy(),
@@ -49,8 +51,8 @@ export function createStrategies({ config, clock, random }: StrategiesOptions): 
     endpoints: new EndpointsStrategy({ rules }),
     endpointslices: new EndpointSliceStrategy({ rules }),
     events: new EventStrategy(),
-    ingressclasses: new IngressClassStrategy(),
-    ingresses: new IngressStrategy(),
+    ingressclasses: new IngressClassStrategy({ defaultClass }),
+    ingresses: new IngressStrategy({ defaultClass }),
     leases: new LeaseStrategy(),
     namespaces: new NamespaceStrategy(),
     nodes: new NodeStrategy(),

@@ -6,9 +6,16 @@ import { FieldFaults } from "../field-faults.ts";
 import { bumpGeneration, startGeneration } from "../generation.ts";
 import { checkMetadata } from "../metadata.ts";
 import { qualifiedName } from "../name-formats.ts";
+import type { DefaultIngressClass } from "./default-ingress-class.ts";
 
 /** See the module and {@link Strategy}. */
 export class IngressClassStrategy implements Strategy<IngressClass> {
+  readonly #defaultClass: DefaultIngressClass;
+
+  constructor(options: { defaultClass: DefaultIngressClass }) {
+    this.#defaultClass = options.defaultClass;
+  }
+
   default(ingressClass: IngressClass): void {
     if (ingressClass.spec?.parameters) ingressClass.spec.parameters.scope ??= "Cluster";
   }
@@ -31,6 +38,18 @@ export class IngressClassStrategy implements Strategy<IngressClass> {
       faults.invalid("spec.controller", ingressClass.spec?.controller, "field is immutable");
     }
     return faults.causes;
+  }
+
+  committed(ingressClass: IngressClass): void {
+    this.#defaultClass.put(ingressClass);
+  }
+
+  deleted(ingressClass: IngressClass): void {
+    this.#defaultClass.remove(ingressClass);
+  }
+
+  restore(ingressClasses: readonly IngressClass[]): void {
+    for (const ingressClass of ingressClasses) this.#defaultClass.put(ingressClass);
   }
 
   #faults(ingressClass: IngressClass): FieldFaults {

@@ -8,6 +8,7 @@ import { FieldFaults } from "../field-faults.ts";
 import { bumpGeneration, startGeneration } from "../generation.ts";
 import { checkMetadata } from "../metadata.ts";
 import { dns1035Label, dnsSubdomain, portName, portNumber } from "../name-formats.ts";
+import type { DefaultIngressClass } from "./default-ingress-class.ts";
 
 type IngressSpec = NonNullable<Ingress["spec"]>;
 type Backend = NonNullable<IngressSpec["defaultBackend"]>;
@@ -18,13 +19,26 @@ const pathTypes = ["Exact", "ImplementationSpecific", "Prefix"];
 const badSequences = ["//", "/./", "/../", "%2f", "%2F"];
 const badEndings = ["/..", "/."];
 
+/** How an Ingress named its class before v1: one that does gets no class by default. */
+const classAnnotation = "kubernetes.io/ingress.class";
+
 /** See the module and {@link Strategy}. */
 export class IngressStrategy implements Strategy<Ingress> {
+  readonly #defaultClass: DefaultIngressClass;
+
+  constructor(options: { defaultClass: DefaultIngressClass }) {
+    this.#defaultClass = options.defaultClass;
+  }
+
   default(): void {
     // The API has no defaults for Ingresses: pathType is required.
   }
 
   prepareCreate(ingress: Ingress): void {
+    const named =
+      ingress.spec?.ingressClassName !== undefined || classAnnotation in (ingress.metadata?.annotations ?? {});
+    const { name } = this.#defaultClass;
+    if (!named && name !== undefined) (ingress.spec ??= {}).ingressClassName = name;
     ingress.status = { loadBalancer: {} };
     startGeneration(ingress);
   }
