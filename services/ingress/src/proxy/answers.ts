@@ -1,50 +1,32 @@
 /** Answers of our own, short and alike. */
 import { STATUS_CODES } from "node:http";
-import type { ServerResponse } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
-import { isHttp2 } from "./message.ts";
-import type { ProxyRequest, ProxyResponse } from "./message.ts";
+import { Fields } from "../http1/fields.ts";
+import { isFieldValue } from "../http1/grammar.ts";
+import type { ClientStream } from "./client-stream.ts";
 
-/** Sends a status with a line of text; nothing where the head has gone out already. */
+/** Sends a status with a line of text; nothing where the head has gone out already. `headers` are name, value, name, value. */
 export function answer(
-  request: ProxyRequest,
-  response: ProxyResponse,
+  stream: ClientStream,
   status: number,
-  headers: readonly string[] = [],
+  options: { readonly headers?: readonly string[]; readonly close?: boolean } = {},
 ): void {
-  if (response.headersSent || response.destroyed) return;
+  if (stream.headSent) return;
+  const { headers = [], close = false } = options;
   const text = status === 204 ? "" : `${status} ${STATUS_CODES[status] ?? "Error"}\n`;
-  const all = [...headers, "server", "fairlead"];
-  if (text !== "")
-    all.push("content-type", "text/plain; charset=utf-8", "content-length", String(Buffer.byteLength(text)));
-  writeHead(request, response, status, all);
-  response.end(text);
+  const fields = new Fields();
+  for (let at = 0; at + 1 < headers.length; at += 2) addOwn(fields, headers[at] ?? "", headers[at + 1] ?? "");
+  fields.add("server", "fairlead");
+  if (text !== "") {
+    fields.add("content-type", "text/plain; charset=utf-8");
+    fields.add("content-length", String(text.length));
+  }
+  const hasBody = text !== "" && stream.request.method !== "HEAD";
+  stream.sendHead({ status, reason: "", fields, hasBody, close });
+  if (hasBody) stream.sendBody(Buffer.from(text, "latin1"));
+  stream.end();
 }
 
-/** Writes a head from name, value, name, value, in the way that the client's version of HTTP wants it. */
-export function writeHead(
-  request: ProxyRequest,
-  response: ProxyResponse,
-  status: number,
-  headers: readonly string[],
-  message?: string,
-): void {
-  if (!isHttp2(request)) {
-    const plain = response as ServerResponse;
-    if (message === undefined || message === "") plain.writeHead(status, [...headers]);
-    else plain.writeHead(status, message, [...headers]);
-    return;
-  }
-  const fields: Record<string, string | string[]> = {};
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    const name = (headers[at] ?? "").toLowerCase();
-    const value = headers[at + 1] ?? "";
-    // HTTP/2 has no fields of one connection.
-    if (name === "connection") continue;
-    const known = fields[name];
-    if (known === undefined) fields[name] = value;
-    else if (Array.isArray(known)) known.push(value);
-    else fields[name] = [known, value];
-  }
-  (response as Http2ServerResponse).writeHead(status, fields);
+/** Adds a field whose value comes from an annotation; one that a head may not hold is left out. */
+export function addOwn(fields: Fields, name: string, value: string): void {
+  if (isFieldValue(value)) fields.add(name, value);
 }

@@ -4,10 +4,10 @@ import type { Cidr, Random } from "@fairlead/types";
 import type { CanaryPolicy } from "../annotations/policy.ts";
 import type { RouteTable } from "../plan/route-table.ts";
 import type { BackendRef, RouteMatch } from "../plan/route.ts";
+import type { Fields } from "../http1/fields.ts";
 import { cookieValue } from "./cookies.ts";
 import { corsHeaders } from "./cross-origin-headers.ts";
-import { field } from "./message.ts";
-import type { ProxyRequest, RequestHead } from "./message.ts";
+import type { RequestFacts } from "./message.ts";
 import type { ProxySettings } from "./settings.ts";
 
 /** An answer of our own; `headers` are name, value, name, value. */
@@ -32,13 +32,14 @@ const matchers = new WeakMap<readonly Cidr[], (address: string) => boolean>();
 
 /** Decides. */
 export function decide(
-  request: ProxyRequest,
-  head: RequestHead,
+  facts: RequestFacts,
   options: { readonly table: RouteTable; readonly settings: ProxySettings; readonly random: Random },
 ): Answer | Proceed {
   const { table, settings, random } = options;
-  const match = table.match(head.host, head.path);
-  const www = match !== undefined && table.hasHost(head.host) ? undefined : wwwTwin(head, table);
+  const { request, host, path, target, origin } = facts;
+  const { fields, method } = request;
+  const match = table.match(host, path);
+  const www = match !== undefined && table.hasHost(host) ? undefined : wwwTwin(facts, table);
   if (www !== undefined) return www;
   if (match === undefined) return { kind: "answer", status: 404, headers: [] };
   const { route } = match;
@@ -49,37 +50,37 @@ export function decide(
     headers,
     ingress,
   });
-  if (policy.deny !== undefined && inRanges(policy.deny, head.origin.client)) return answer(403);
-  if (policy.allow !== undefined && !inRanges(policy.allow, head.origin.client)) return answer(403);
+  if (policy.deny !== undefined && inRanges(policy.deny, origin.client)) return answer(403);
+  if (policy.allow !== undefined && !inRanges(policy.allow, origin.client)) return answer(403);
   const { redirect } = policy;
-  if (head.origin.scheme === "http") {
+  if (origin.scheme === "http") {
     if (redirect.forceSsl || (route.tls && (redirect.ssl ?? settings.sslRedirect))) {
       const port = settings.httpsPort();
-      return answer(308, ["location", `https://${head.host}${port === 443 ? "" : `:${port}`}${head.target}`]);
+      return answer(308, ["location", `https://${host}${port === 443 ? "" : `:${port}`}${target}`]);
     }
   }
   if (redirect.to !== undefined) return answer(redirect.to.code, ["location", redirect.to.url]);
-  if (redirect.appRoot !== undefined && head.path === "/") return answer(302, ["location", redirect.appRoot]);
-  const preflight = head.method === "OPTIONS" && field(request, "access-control-request-method") !== undefined;
+  if (redirect.appRoot !== undefined && path === "/") return answer(302, ["location", redirect.appRoot]);
+  const preflight = method === "OPTIONS" && fields.get("access-control-request-method") !== undefined;
   if (policy.cors !== undefined && preflight) {
-    return answer(204, corsHeaders(policy.cors, field(request, "origin"), true));
+    return answer(204, corsHeaders(policy.cors, fields.get("origin"), true));
   }
   const maxBodyBytes = policy.maxBodyBytes ?? settings.maxBodyBytes;
-  if (maxBodyBytes > 0 && (head.contentLength ?? 0) > maxBodyBytes) return answer(413, ["connection", "close"]);
+  if (maxBodyBytes > 0 && (request.contentLength ?? 0) > maxBodyBytes) return answer(413);
   const canary = route.canary;
-  const isCanary = canary?.policy.canary !== undefined && choosesCanary(canary.policy.canary, request, random);
+  const isCanary = canary?.policy.canary !== undefined && choosesCanary(canary.policy.canary, fields, random);
   const backend = isCanary && canary !== undefined ? canary.backend : route.backend;
-  return { kind: "proceed", match, backend, target: targetFor(match, head), maxBodyBytes };
+  return { kind: "proceed", match, backend, target: targetFor(match, target), maxBodyBytes };
 }
 
 /** `from-to-www-redirect`: the host with or without www that has no rule of its own goes to the one that has. */
-function wwwTwin(head: RequestHead, table: RouteTable): Answer | undefined {
-  const twin = head.host.startsWith("www.") ? head.host.slice(4) : `www.${head.host}`;
+function wwwTwin({ host, path, target, origin }: RequestFacts, table: RouteTable): Answer | undefined {
+  const twin = host.startsWith("www.") ? host.slice(4) : `www.${host}`;
   if (!table.hasHost(twin)) return undefined;
-  const route = table.match(twin, head.path)?.route;
+  const route = table.match(twin, path)?.route;
   if (route?.policy.redirect.wwwRedirect !== true || route.host !== twin) return undefined;
-  const port = /:\d+$/.exec(head.origin.authority)?.[0] ?? "";
-  const location = `${head.origin.scheme}://${twin}${port}${head.target}`;
+  const port = /:\d+$/.exec(origin.authority)?.[0] ?? "";
+  const location = `${origin.scheme}://${twin}${port}${target}`;
   return { kind: "answer", status: 308, headers: ["location", location], ingress: route.ingress };
 }
 
@@ -90,8 +91,8 @@ function inRanges(ranges: readonly Cidr[], address: string): boolean {
 }
 
 /** Header before cookie before weight, as ingress-nginx orders them. */
-export function choosesCanary(policy: CanaryPolicy, request: ProxyRequest, random: Random): boolean {
-  const value = policy.header === undefined ? undefined : field(request, policy.header);
+export function choosesCanary(policy: CanaryPolicy, fields: Fields, random: Random): boolean {
+  const value = policy.header === undefined ? undefined : fields.get(policy.header);
   if (value !== undefined) {
     if (policy.headerValue !== undefined) {
       if (value === policy.headerValue) return true;
@@ -100,20 +101,20 @@ export function choosesCanary(policy: CanaryPolicy, request: ProxyRequest, rando
     } else if (value === "always") return true;
     else if (value === "never") return false;
   }
-  const cookie = policy.cookie === undefined ? undefined : cookieValue(field(request, "cookie"), policy.cookie);
+  const cookie = policy.cookie === undefined ? undefined : cookieValue(fields.get("cookie"), policy.cookie);
   if (cookie === "always") return true;
   if (cookie === "never") return false;
   return policy.weight > 0 && random() * policy.weightTotal < policy.weight;
 }
 
 /** The target for the backend: as it came, or rewritten. */
-function targetFor({ route, captures = [] }: RouteMatch, head: RequestHead): string {
+function targetFor({ route, captures = [] }: RouteMatch, target: string): string {
   const rewrite = route.policy.rewriteTarget;
-  if (rewrite === undefined) return head.target;
+  if (rewrite === undefined) return target;
   const path = rewrite.replaceAll(/\$([1-9])/g, (_, group: string) => captures[Number(group)] ?? "");
-  const at = head.target.indexOf("?");
-  const query = at === -1 ? "" : head.target.slice(at + 1);
+  const at = target.indexOf("?");
+  const query = at === -1 ? "" : target.slice(at + 1);
   // Groups may hold the slash that the rewrite already has: a target of two slashes would name a host to some servers.
-  const target = path.replace(/^\/+/, "/");
-  return query === "" ? target : `${target}${target.includes("?") ? "&" : "?"}${query}`;
+  const rewritten = path.replace(/^\/+/, "/");
+  return query === "" ? rewritten : `${rewritten}${rewritten.includes("?") ? "&" : "?"}${query}`;
 }

@@ -2,277 +2,288 @@
  * One request and its response. The client's body is not read before an endpoint has accepted a connection, so a connect that fails is
  * made again elsewhere whatever the method; after that only a request without a body, and of an idempotent method, is repeated.
  */
-import { request as httpRequest } from "node:http";
-import type { ClientRequest, IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import type { Socket } from "node:net";
 import type { Clock } from "@fairlead/types";
 import type { RetryCondition } from "../annotations/policy.ts";
-import { answer, writeHead } from "./answers.ts";
+import type { Fields } from "../http1/fields.ts";
+import { isBodyless } from "../http1/response-head.ts";
+import type { ResponseHead } from "../http1/response-head.ts";
+import { addOwn, answer } from "./answers.ts";
+import type { ClientStream, StreamOwner } from "./client-stream.ts";
 import { sessionCookie } from "./cookies.ts";
 import { corsHeaders } from "./cross-origin-headers.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Proceed } from "./decision.ts";
 import { EndpointChoice } from "./endpoint-choice.ts";
-import { field, isHttp2 } from "./message.ts";
-import type { ProxyRequest, ProxyResponse, RequestHead } from "./message.ts";
-import { addOrigin, endToEnd, safeTrailers } from "./request-headers.ts";
+import { EndpointConnection } from "./endpoint-connection.ts";
+import type { EndpointFailure, EndpointUser } from "./endpoint-connection.ts";
+import type { Claim } from "./endpoint-pool.ts";
+import type { RequestFacts } from "./message.ts";
+import { RequestBody } from "./request-body.ts";
+import { endToEnd, requestHeadText, safeTrailers } from "./request-headers.ts";
 import type { ProxySettings } from "./settings.ts";
+import { joinTunnel } from "./tunnel.ts";
 import type { Upstream, UpstreamEndpoint } from "./upstreams.ts";
 
 /** Endpoints that one request tries at most, whatever an annotation says. */
 export const MAX_TRIES = 10;
 
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+const statusConditions: ReadonlyMap<number, RetryCondition> = new Map(
+  ([500, 502, 503, 504, 403, 404, 429] as const).map((status) => [status, `http_${status}`]),
+);
 
 /** What an exchange works with. */
 export interface ExchangeOptions {
-  readonly request: ProxyRequest;
-  readonly response: ProxyResponse;
-  readonly head: RequestHead;
+  readonly stream: ClientStream;
+  readonly facts: RequestFacts;
   readonly decision: Proceed;
   readonly upstream: Upstream;
   readonly settings: ProxySettings;
+  readonly deadlines: Deadlines;
   readonly clock: Clock;
-  /** Whether the client should use the connection again. */
-  readonly keepAlive: boolean;
-  /** An `Expect: 100-continue` waits for its answer. */
-  readonly expectsContinue: boolean;
+  /** The client asks for a WebSocket. */
+  readonly webSocket: boolean;
 }
 
 /** See the module. */
-export class Exchange {
+export class Exchange implements EndpointUser, StreamOwner {
   readonly #options: ExchangeOptions;
   readonly #choice: EndpointChoice;
-  readonly #headers: string[];
   readonly #begun: number;
-  #current: ClientRequest | undefined;
-  #bodyStarted = false;
-  #bodyDone = false;
+  #headText: string | undefined;
+  #endpoint: UpstreamEndpoint | undefined;
+  #claim: Claim | undefined;
+  #connection: EndpointConnection | undefined;
+  #body: RequestBody | undefined;
+  #bodyDone: boolean;
   #over = false;
-  #received = 0;
   #stale = 0;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
-    const { request, head, decision, upstream, clock } = options;
+    const { stream, facts, decision, upstream, clock } = options;
     const { policy } = decision.match.route;
     this.#choice = new EndpointChoice({
       upstream,
       affinity: policy.affinity,
-      client: head.origin.client,
-      destination: head.host,
-      cookies: field(request, "cookie"),
+      client: facts.origin.client,
+      destination: facts.host,
+      cookies: policy.affinity === undefined ? undefined : stream.request.fields.get("cookie"),
     });
     this.#begun = policy.retry.timeoutMs > 0 ? clock.monotonic() : 0;
-    this.#headers = endToEnd(request.rawHeaders, field(request, "connection"), { request: true });
-    addOrigin(this.#headers, head.origin, policy.upstreamHost ?? head.origin.authority);
-    if (head.hasBody && head.contentLength === undefined) this.#headers.push("transfer-encoding", "chunked");
-    if (field(request, "te")?.toLowerCase().includes("trailers") === true) this.#headers.push("te", "trailers");
+    this.#bodyDone = !stream.request.hasBody;
   }
 
-  /** Begins; the response tells the rest. */
+  /** Begins. */
   run(): void {
-    this.#options.response.on("close", () => {
-      this.#over = true;
-      this.#current?.destroy();
+    const { stream, facts, decision, webSocket } = this.#options;
+    const { method, fields, hasBody, contentLength } = stream.request;
+    this.#headText = requestHeadText({
+      method,
+      target: decision.target,
+      host: decision.match.route.policy.upstreamHost ?? facts.origin.authority,
+      fields,
+      origin: facts.origin,
+      chunked: hasBody && contentLength === undefined,
+      webSocket,
     });
+    if (this.#headText === undefined) return answer(stream, 400, { close: true });
+    stream.owner = this;
     this.#try(503);
+  }
+
+  onReady(connection: EndpointConnection): void {
+    const { stream, decision, settings } = this.#options;
+    const { policy } = decision.match.route;
+    const { method, hasBody, contentLength, fields } = stream.request;
+    this.#claim = connection;
+    this.#connection = connection;
+    const timeoutMs = policy.readTimeoutMs ?? settings.readTimeoutMs;
+    connection.begin({ method, head: this.#headText ?? "", timeoutMs });
+    if (!hasBody) {
+      connection.endRequest();
+      connection.flush();
+      return;
+    }
+    const first = this.#body === undefined;
+    if (first && fields.get("expect") !== undefined) stream.sendContinue();
+    connection.setTimeout(policy.sendTimeoutMs ?? settings.sendTimeoutMs);
+    this.#body = new RequestBody({
+      connection,
+      contentLength,
+      limit: decision.maxBodyBytes,
+      onTooLong: () => this.#refuse(413),
+      onWrongLength: () => this.#refuse(400),
+      onDone: () => {
+        this.#bodyDone = true;
+        connection.setTimeout(timeoutMs);
+        connection.endRequest();
+      },
+    });
+    stream.readBody(this.#body);
+    if (!this.#over) connection.flush();
+  }
+
+  onHead(head: ResponseHead): void {
+    const { stream, decision } = this.#options;
+    const { status, reason } = head;
+    const condition = status < 400 ? undefined : statusConditions.get(status);
+    if (condition !== undefined && decision.match.route.policy.retry.on.has(condition)) {
+      if (this.#mayRetry(condition, true) && this.#choice.tries < this.#options.upstream.endpoints.length) {
+        this.#release(true);
+        return this.#try(status);
+      }
+    }
+    const fields = endToEnd(head.fields, { keepLength: status !== 204 });
+    this.#addOwnFields(fields);
+    const hasBody = !isBodyless(stream.request.method, status);
+    stream.sendHead({ status, reason, fields, hasBody });
+  }
+
+  onSwitch(head: ResponseHead, socket: Socket, early: Buffer | undefined): void {
+    const { stream, webSocket } = this.#options;
+    const endpoint = this.#endpoint;
+    if (!webSocket || stream.detach === undefined || head.fields.get("upgrade")?.toLowerCase() !== "websocket") {
+      socket.destroy();
+      return this.onFailure("error");
+    }
+    this.#endpoint = undefined;
+    this.#over = true;
+    const fields = endToEnd(head.fields, { keepLength: false });
+    this.#addOwnFields(fields, endpoint);
+    fields.add("connection", "Upgrade");
+    fields.add("upgrade", "websocket");
+    stream.sendHead({ status: 101, reason: head.reason, fields, hasBody: false });
+    joinTunnel(stream.detach(), { socket, early }, () => {
+      if (endpoint !== undefined) endpoint.active -= 1;
+    });
+  }
+
+  onBody(part: Buffer): void {
+    this.#options.stream.sendBody(part);
+  }
+
+  onBatch(): boolean {
+    return this.#options.stream.flush();
+  }
+
+  onEndpointDrain(): void {
+    this.#options.stream.resumeBody();
+  }
+
+  onResponseEnd(trailers: Fields): void {
+    this.#over = true;
+    this.#release(false);
+    this.#options.stream.end(safeTrailers(trailers));
+  }
+
+  onFailure(failure: EndpointFailure): void {
+    const { stream } = this.#options;
+    const connected = this.#connection !== undefined;
+    // A kept connection that the endpoint closed as we used it says nothing of the endpoint: a fresh one may do.
+    const stale = failure === "error" && this.#connection?.reused === true && this.#body === undefined;
+    if (stale && !stream.headSent && this.#stale < MAX_TRIES && this.#endpoint !== undefined) {
+      this.#stale += 1;
+      this.#choice.forgive(this.#endpoint);
+    }
+    this.#release(true);
+    if (this.#over) return;
+    // A response that breaks off must not look complete: the client's connection breaks off as well.
+    if (stream.headSent) return this.#cut();
+    const condition = failure === "timeout" ? "timeout" : "error";
+    // The silence may be the client's: it has not sent its body to the end.
+    const late = connected && !this.#bodyDone ? 408 : 504;
+    const status = failure === "crowded" ? 503 : failure === "timeout" ? late : 502;
+    if (this.#mayRetry(condition, connected)) this.#try(status);
+    else this.#fail(status);
+  }
+
+  onClientDrain(): void {
+    this.#connection?.resume();
+  }
+
+  onClientGone(): void {
+    this.#over = true;
+    this.#release(true);
+  }
+
+  onBadBody(): void {
+    this.#refuse(400);
   }
 
   /** Sends to the next endpoint; `failure` is the answer where there is none left. */
   #try(failure: number): void {
-    const { decision, settings, head, clock } = this.#options;
+    const { decision, settings, deadlines } = this.#options;
     const { policy } = decision.match.route;
     const endpoint = this.#choice.next();
     if (endpoint === undefined) return this.#fail(failure);
-    const protocol = policy.protocol;
-    let sent: ClientRequest;
-    try {
-      sent = (protocol === "HTTPS" ? httpsRequest : httpRequest)({
-        agent: endpoint.agent(protocol),
-        host: endpoint.address,
-        port: endpoint.port,
-        method: head.method,
-        path: decision.target,
-        headers: this.#headers,
-        setHost: false,
-        timeout: policy.readTimeoutMs ?? settings.readTimeoutMs,
-        ...(protocol === "HTTPS" ? { servername: "" } : {}),
-      });
-    } catch {
-      // Node refuses a target or field that it would not send: the client's doing.
-      return this.#fail(400);
-    }
-    this.#current = sent;
+    this.#endpoint = endpoint;
     endpoint.active += 1;
-    let connected = false;
-    let settled = false;
-    const cancelConnect = clock.setTimer(policy.connectTimeoutMs ?? settings.connectTimeoutMs, () => {
-      sent.destroy(new Error("the endpoint did not accept in time"));
-      failed("timeout", 504);
-    });
-    const done = (): void => {
-      cancelConnect();
-      if (settled) return;
-      settled = true;
-      endpoint.active -= 1;
-    };
-    const failed = (condition: RetryCondition, status: number): void => {
-      if (settled) return;
-      done();
-      if (this.#over) return;
-      if (!this.#mayRetry(condition, connected)) return this.#fail(status);
-      this.#try(status);
-    };
-    const ready = (): void => {
-      connected = true;
-      cancelConnect();
-      this.#sendBody(sent);
-    };
-    sent.on("socket", (socket) => {
-      if (!socket.connecting) ready();
-      else socket.once(protocol === "HTTPS" ? "secureConnect" : "connect", ready);
-    });
-    sent.on("error", () => {
-      // A kept connection that the endpoint closed as we used it says nothing of the endpoint: a fresh one may do.
-      if (sent.reusedSocket && !this.#bodyStarted && !settled && this.#stale < MAX_TRIES) {
-        this.#stale += 1;
-        this.#choice.forgive(endpoint);
-      }
-      failed("error", 502);
-    });
-    sent.on("timeout", () => {
-      sent.destroy();
-      // The silence may be the client's: it has not sent its body to the end.
-      if (connected && !this.#bodyDone) failed("timeout", 408);
-      else failed("timeout", 504);
-    });
-    sent.on("close", done);
-    sent.on("response", (received) => {
-      const condition = `http_${received.statusCode}` as RetryCondition;
-      if (policy.retry.on.has(condition) && this.#mayRetry(condition, true) && this.#mayTryAnother()) {
-        received.resume();
-        done();
-        return this.#try(received.statusCode ?? 502);
-      }
-      this.#receive(received, sent, endpoint);
-    });
-    sent.on("upgrade", (_, socket) => {
-      socket.destroy();
-      failed("error", 502);
-    });
-  }
-
-  #mayTryAnother(): boolean {
-    return this.#choice.tries < this.#options.upstream.endpoints.length;
+    const claim = endpoint
+      .pool(policy.protocol, deadlines)
+      .take(this, policy.connectTimeoutMs ?? settings.connectTimeoutMs);
+    if (claim === undefined) return this.onFailure("crowded");
+    this.#claim = claim;
+    if (claim instanceof EndpointConnection && claim.open) this.onReady(claim);
   }
 
   #mayRetry(condition: RetryCondition, connected: boolean): boolean {
-    const { decision, head, clock, response } = this.#options;
+    const { decision, stream, clock } = this.#options;
     const { retry } = decision.match.route.policy;
-    if (response.headersSent || !retry.on.has(condition)) return false;
+    if (stream.headSent || !retry.on.has(condition)) return false;
     if (this.#choice.tries >= (retry.tries === 0 ? MAX_TRIES : Math.min(retry.tries, MAX_TRIES))) return false;
     if (retry.timeoutMs > 0 && clock.monotonic() - this.#begun > retry.timeoutMs) return false;
     if (!connected) return true;
-    return !this.#bodyStarted && (idempotent.has(head.method) || retry.on.has("non_idempotent"));
+    return this.#body === undefined && (idempotent.has(stream.request.method) || retry.on.has("non_idempotent"));
   }
 
-  #sendBody(sent: ClientRequest): void {
-    const { request, response, head, decision, settings, expectsContinue } = this.#options;
-    if (!head.hasBody) {
-      this.#bodyDone = true;
-      sent.end();
-      return;
-    }
-    if (expectsContinue && !this.#bodyStarted) response.writeContinue();
-    this.#bodyStarted = true;
-    const { policy } = decision.match.route;
-    sent.setTimeout(policy.sendTimeoutMs ?? settings.sendTimeoutMs);
-    const limit = decision.maxBodyBytes;
-    if (limit > 0 && head.contentLength === undefined) {
-      request.on("data", (chunk: Buffer) => {
-        this.#received += chunk.length;
-        if (this.#received <= limit) return;
-        request.unpipe(sent);
-        sent.destroy();
-        this.#fail(413);
-      });
-    }
-    request.on("end", () => {
-      this.#bodyDone = true;
-      if (sent.destroyed) return;
-      sent.setTimeout(policy.readTimeoutMs ?? settings.readTimeoutMs);
-      const trailers = safeTrailers(request.rawTrailers);
-      if (trailers.length > 0 && head.contentLength === undefined) sent.addTrailers(trailers);
-      sent.end();
-    });
-    request.pipe(sent, { end: false });
-  }
-
-  #receive(received: IncomingMessage, sent: ClientRequest, endpoint: UpstreamEndpoint): void {
-    const { request, response, keepAlive } = this.#options;
-    if (this.#over) return void received.destroy();
-    const headers = endToEnd(received.rawHeaders, received.headers.connection, { request: false });
-    this.#addOwn(headers, endpoint);
-    const status = received.statusCode ?? 502;
-    const known = received.headers["content-length"] !== undefined;
-    const bodyless = request.method === "HEAD" || status === 204 || status === 304;
-    if (!isHttp2(request)) {
-      if (!keepAlive) headers.push("connection", "close");
-      // HTTP/1.0 ends a body of unknown length with the connection.
-      if (!known && !bodyless && request.httpVersionMinor === 1) headers.push("transfer-encoding", "chunked");
-    }
-    try {
-      writeHead(request, response, status, headers, received.statusMessage);
-    } catch {
-      // A head that we would not send on: what the endpoint said is no HTTP.
-      sent.destroy();
-      return this.#fail(502);
-    }
-    received.on("end", () => {
-      const trailers = safeTrailers(received.rawTrailers);
-      if (trailers.length > 0 && !bodyless) response.addTrailers(Object.fromEntries(trailers));
-      response.end();
-    });
-    // A response that breaks off must not look complete: the client's connection breaks off as well.
-    received.on("error", () => this.#cut());
-    received.on("aborted", () => this.#cut());
-    received.pipe(response, { end: false });
-  }
-
-  #addOwn(headers: string[], endpoint: UpstreamEndpoint): void {
-    const { request, decision, head, clock } = this.#options;
+  #addOwnFields(fields: Fields, endpoint = this.#endpoint): void {
+    const { stream, decision, facts, clock } = this.#options;
     const { route } = decision.match;
     const { affinity, cors } = route.policy;
+    const said = stream.request.fields;
     if (cors !== undefined) {
-      for (let at = headers.length - 2; at >= 0; at -= 2) {
-        if (headers[at]?.toLowerCase().startsWith("access-control-") === true) headers.splice(at, 2);
-      }
-      headers.push(...corsHeaders(cors, field(request, "origin"), false));
+      fields.drop((key) => key.startsWith("access-control-"));
+      const own = corsHeaders(cors, said.get("origin"), false);
+      for (let at = 0; at + 1 < own.length; at += 2) addOwn(fields, own[at] ?? "", own[at + 1] ?? "");
     }
     if (affinity === undefined || this.#choice.newCookie === undefined) return;
-    const value = affinity.mode === "persistent" ? endpoint.id : this.#choice.newCookie;
     const cookie = sessionCookie(affinity, {
-      value,
+      value: affinity.mode === "persistent" ? (endpoint?.id ?? "") : this.#choice.newCookie,
       path: route.pattern === undefined ? route.path : "/",
-      https: head.origin.scheme === "https",
-      userAgent: field(request, "user-agent"),
+      https: facts.origin.scheme === "https",
+      userAgent: said.get("user-agent"),
       now: clock.now(),
     });
-    headers.push("set-cookie", cookie);
+    addOwn(fields, "set-cookie", cookie);
+  }
+
+  /** The endpoint is done with; `close` where its connection cannot carry another request. */
+  #release(close: boolean): void {
+    if (close) this.#claim?.destroy();
+    this.#claim = undefined;
+    this.#connection = undefined;
+    if (this.#endpoint !== undefined) this.#endpoint.active -= 1;
+    this.#endpoint = undefined;
+  }
+
+  /** The client's body is not to be had. */
+  #refuse(status: number): void {
+    this.#release(true);
+    if (this.#options.stream.headSent) this.#cut();
+    else this.#fail(status);
   }
 
   #fail(status: number): void {
-    const { request, response } = this.#options;
-    if (response.headersSent) return this.#cut();
-    // A body that nobody reads would be taken for the next request.
-    const close = this.#options.head.hasBody && !this.#bodyDone;
-    answer(request, response, status, close ? ["connection", "close"] : []);
+    this.#over = true;
+    this.#body?.abandon();
+    answer(this.#options.stream, status);
   }
 
   #cut(): void {
-    const { request, response } = this.#options;
-    if (response.writableEnded) return;
-    if (isHttp2(request)) request.stream.close(2);
-    else response.destroy();
+    this.#over = true;
+    this.#body?.abandon();
+    this.#options.stream.cut();
   }
 }

@@ -1,19 +1,14 @@
-/** Requests and responses of both HTTP versions, as far as they are alike, and what is read off a request once. */
-import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { TLSSocket } from "node:tls";
+/** What is read off a request once, or why it is not even routed. */
+import { randomFillSync } from "node:crypto";
 import { requestPath } from "../plan/request-path.ts";
+import type { ClientRequest, Peer } from "./client-stream.ts";
 import { givenRequestId } from "./request-headers.ts";
 import type { Origin } from "./request-headers.ts";
 import type { ProxySettings } from "./settings.ts";
 
-export type ProxyRequest = IncomingMessage | Http2ServerRequest;
-export type ProxyResponse = ServerResponse | Http2ServerResponse;
-
 /** What every step needs to know of a request. */
-export interface RequestHead {
-  readonly method: string;
+export interface RequestFacts {
+  readonly request: ClientRequest;
   /** Lower case, without port and final dot. */
   readonly host: string;
   /** As routes are matched, see requestPath. */
@@ -21,41 +16,37 @@ export interface RequestHead {
   /** Path and query as the client wrote them. */
   readonly target: string;
   readonly origin: Origin;
-  readonly hasBody: boolean;
-  /** Length of the body where the client says so. */
-  readonly contentLength: number | undefined;
 }
 
 /** Why a request is not even routed. */
 export interface BadRequest {
-  readonly status: 400 | 405 | 501;
+  readonly status: 400 | 405 | 417;
   readonly reason: string;
 }
 
 const authorityPattern = /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~-]+)(?::\d{1,5})?$/;
 
-/** Whether the request came over HTTP/2. */
-export function isHttp2(request: ProxyRequest): request is Http2ServerRequest {
-  return request.httpVersionMajor === 2;
+/** Whether a request asks for a WebSocket (RFC 6455, 4.1). */
+export function wantsWebSocket({ method, version, fields }: ClientRequest): boolean {
+  if (version !== "1.1" || method !== "GET" || fields.get("upgrade")?.toLowerCase() !== "websocket") return false;
+  return /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i.test(fields.get("connection") ?? "");
 }
 
-/** One value of a field that may be said once only; the first where it was said more often. */
-export function field(request: ProxyRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}
-
-/** Reads a request's head, or says why it is refused. */
-export function readHead(request: ProxyRequest, settings: ProxySettings): RequestHead | BadRequest {
-  const method = request.method ?? "GET";
+/** Reads a request, or says why it is refused. */
+export function readFacts(request: ClientRequest, peer: Peer, settings: ProxySettings): RequestFacts | BadRequest {
+  const { method, version, fields } = request;
   if (method === "CONNECT") return { status: 405, reason: "CONNECT is not served" };
   if (method === "TRACE") return { status: 405, reason: "TRACE is not served" };
-  const framing = badFraming(request);
-  if (framing !== undefined) return framing;
-  let target = request.url ?? "/";
-  let authority = isHttp2(request) ? (field(request, ":authority") ?? field(request, "host")) : field(request, "host");
-  const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(target);
-  if (absolute) {
+  if (request.hasBody && wantsWebSocket(request)) return { status: 400, reason: "a WebSocket begins without a body" };
+  const expectation = fields.get("expect");
+  // Any other expectation is one that we do not meet (RFC 9110, 10.1.1).
+  if (expectation !== undefined && expectation.toLowerCase() !== "100-continue") {
+    return { status: 417, reason: "the expectation is unknown" };
+  }
+  let { target, authority } = request;
+  if (!target.startsWith("/")) {
+    const absolute = /^https?:\/\/([^/?#]+)(.*)$/i.exec(target);
+    if (absolute === null) return { status: 400, reason: "the request target is no path" };
     if (absolute[1]?.toLowerCase() !== authority?.toLowerCase()) {
       return { status: 400, reason: "the request target and Host name different hosts" };
     }
@@ -64,78 +55,38 @@ export function readHead(request: ProxyRequest, settings: ProxySettings): Reques
   }
   if (authority === undefined) {
     // HTTP/1.0 knows no Host; only rules for all hosts can serve it.
-    if (request.httpVersionMajor === 1 && request.httpVersionMinor === 0) authority = "";
-    else return { status: 400, reason: "Host is missing" };
+    if (version !== "1.0") return { status: 400, reason: "Host is missing" };
+    authority = "";
   } else if (!authorityPattern.test(authority)) return { status: 400, reason: "Host is no host name" };
-  const path = target.startsWith("/") && !target.includes("#") ? requestPath(target) : undefined;
+  const path = target.includes("#") ? undefined : requestPath(target);
   if (path === undefined) return { status: 400, reason: "the request target is no path" };
-  const length = field(request, "content-length");
-  const contentLength = length === undefined ? undefined : Number(length);
-  if (contentLength !== undefined && !Number.isSafeInteger(contentLength)) {
-    return { status: 400, reason: "Content-Length is no length" };
-  }
-  const chunked = isHttp2(request)
-    ? contentLength === undefined && !request.stream.endAfterHeaders
-    : field(request, "transfer-encoding") !== undefined;
-  return {
-    method,
-    host: hostOf(authority),
-    path,
-    target,
-    origin: readOrigin(request, authority, settings),
-    hasBody: chunked || (contentLength ?? 0) > 0,
-    contentLength,
-  };
-}
-
-/** What Node's parser lets pass and a backend might read otherwise. */
-function badFraming(request: ProxyRequest): BadRequest | undefined {
-  if (isHttp2(request)) return undefined;
-  const encoding = field(request, "transfer-encoding");
-  let hosts = 0;
-  const raw = request.rawHeaders;
-  for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at] ?? "";
-    if (name.length === 4 && name.toLowerCase() === "host") hosts += 1;
-    if (name.includes("_") && /^(?:content_length|transfer_encoding|x_forwarded_.*)$/i.test(name)) {
-      return { status: 400, reason: "a field stands for another in some servers" };
-    }
-  }
-  if (hosts > 1) return { status: 400, reason: "Host is said more than once" };
-  if (encoding === undefined) return undefined;
-  if (field(request, "content-length") !== undefined) return { status: 400, reason: "both lengths are given" };
-  if (request.httpVersionMinor === 0) return { status: 400, reason: "HTTP/1.0 knows no Transfer-Encoding" };
-  if (encoding.toLowerCase() !== "chunked") return { status: 501, reason: "only the transfer coding chunked is known" };
-  return undefined;
+  return { request, host: hostOf(authority), path, target, origin: readOrigin(request, peer, authority, settings) };
 }
 
 function hostOf(authority: string): string {
-  const bare = authority.startsWith("[") ? authority.slice(0, authority.indexOf("]") + 1) : authority.split(":", 1)[0];
-  const host = (bare ?? "").toLowerCase();
+  const colon = authority.startsWith("[") ? authority.indexOf("]") + 1 : authority.indexOf(":");
+  const host = (colon === -1 ? authority : authority.slice(0, colon)).toLowerCase();
   return host.endsWith(".") ? host.slice(0, -1) : host;
 }
 
-function readOrigin(request: ProxyRequest, authority: string, settings: ProxySettings): Origin {
-  const { socket } = request;
-  const remote = plainAddress(socket.remoteAddress ?? "");
-  const encrypted = (socket as Partial<TLSSocket>).encrypted === true;
-  const given = givenRequestId(field(request, "x-request-id"));
-  const requestId = given ?? randomUUID().replaceAll("-", "");
-  const port = socket.localPort ?? 0;
-  const direct: Origin = { client: remote, scheme: encrypted ? "https" : "http", authority, port, requestId };
-  if (!settings.isTrusted(remote)) return direct;
-  const forwardedFor = list(field(request, "x-forwarded-for"));
-  let client = remote;
+function readOrigin({ fields }: ClientRequest, peer: Peer, authority: string, settings: ProxySettings): Origin {
+  const requestId = givenRequestId(fields.get("x-request-id")) ?? newRequestId();
+  const { address, secure, localPort } = peer;
+  const scheme = secure ? "https" : "http";
+  const direct: Origin = { client: address, scheme, authority, port: localPort, requestId };
+  if (!settings.isTrusted(address)) return direct;
+  const forwardedFor = list(fields.get("x-forwarded-for"));
+  let client = address;
   let believed = forwardedFor.length;
   // From the nearest hop outwards, up to the first that we do not know.
   while (believed > 0 && settings.isTrusted(client)) client = plainAddress(forwardedFor[--believed] ?? "");
-  const scheme = field(request, "x-forwarded-proto");
-  const forwarded = field(request, "forwarded");
+  const said = fields.get("x-forwarded-proto");
+  const forwarded = fields.get("forwarded");
   const earlier = forwardedFor.slice(0, believed).join(", ");
   return {
     ...direct,
     client,
-    scheme: scheme === "https" || scheme === "http" ? scheme : direct.scheme,
+    scheme: said === "https" || said === "http" ? said : scheme,
     ...(earlier === "" ? {} : { earlierFor: earlier }),
     ...(forwarded === undefined ? {} : { earlierForwarded: forwarded }),
   };
@@ -145,6 +96,20 @@ function list(value: string | undefined): string[] {
   return (value ?? "").split(",").flatMap((item) => (item.trim() === "" ? [] : [item.trim()]));
 }
 
-function plainAddress(address: string): string {
+/** An IPv4 address that a socket for both families shows as IPv6, as it is. */
+export function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+const randomness = Buffer.alloc(4096);
+let used = randomness.length;
+
+/** 128 random bits; drawn for many requests at a time. */
+function newRequestId(): string {
+  if (used === randomness.length) {
+    randomFillSync(randomness);
+    used = 0;
+  }
+  used += 16;
+  return randomness.toString("hex", used - 16, used);
 }

@@ -1,4 +1,6 @@
 /** Headers on their way through: what belongs to one connection stays on it, and what says where a request came from is ours to say. */
+import { Fields } from "../http1/fields.ts";
+import { isFieldValue, isTarget } from "../http1/grammar.ts";
 
 /** Fields of one connection (RFC 9110, 7.6.1), and those that would let a client speak for the proxy. */
 const hopByHop = new Set([
@@ -55,57 +57,77 @@ export interface Origin {
 }
 
 /** Names that a Connection header makes hop-by-hop. */
-export function connectionTokens(value: string | undefined): ReadonlySet<string> | undefined {
+function connectionTokens(value: string | undefined): ReadonlySet<string> | undefined {
   if (value === undefined || value === "close" || value === "keep-alive") return undefined;
   return new Set(value.split(",").map((token) => token.trim().toLowerCase()));
 }
 
-/** The end-to-end fields of a message as name, value, name, value. `connection` is the value of its Connection header. */
-export function endToEnd(
-  raw: readonly string[],
-  connection: string | undefined,
-  options: { readonly request: boolean },
-): string[] {
-  const listed = connectionTokens(connection);
-  const kept: string[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? "";
-    // HTTP/2 carries method, path and authority as fields that begin with a colon.
-    if (name.startsWith(":")) continue;
-    const lower = name.toLowerCase();
-    if (hopByHop.has(lower) || (options.request && forwardingFields.has(lower))) continue;
-    // A client may not use Connection to strip what frames the body.
-    if (listed?.has(lower) === true && lower !== "content-length") continue;
-    kept.push(name, raw[at + 1] ?? "");
-  }
-  return kept;
+/** What makes the head of a request for an endpoint. All of it is checked before, or by {@link requestHeadText}. */
+export interface OutgoingRequest {
+  readonly method: string;
+  readonly target: string;
+  /** For the field Host. */
+  readonly host: string;
+  readonly fields: Fields;
+  readonly origin: Origin;
+  /** A body of unknown length follows. */
+  readonly chunked: boolean;
+  readonly webSocket: boolean;
 }
 
-/** Adds what the backend is told of the client. */
-export function addOrigin(headers: string[], origin: Origin, host: string): void {
-  const { client, scheme, authority, port, requestId } = origin;
+/** The head as it is sent to an endpoint: the end-to-end fields, and where the request came from. Undefined where it would not be one. */
+export function requestHeadText(request: OutgoingRequest): string | undefined {
+  const { method, target, host, fields, chunked, webSocket } = request;
+  if (!isTarget(target) || !isFieldValue(host)) return undefined;
+  let text = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\n`;
+  const { names, keys, values } = fields;
+  const listed = connectionTokens(fields.get("connection"));
+  let trailers = false;
+  for (let at = 0; at < keys.length; at += 1) {
+    const key = keys[at] ?? "";
+    if (key === "te") trailers = (values[at] ?? "").toLowerCase().includes("trailers");
+    if (hopByHop.has(key) || forwardingFields.has(key)) continue;
+    // A client may not use Connection to strip what frames the body.
+    if (listed?.has(key) === true && key !== "content-length") continue;
+    text += `${names[at]}: ${values[at]}\r\n`;
+  }
+  text += originText(request.origin);
+  if (chunked) text += "transfer-encoding: chunked\r\n";
+  if (trailers) text += webSocket ? "" : "te: trailers\r\n";
+  if (webSocket) text += "connection: Upgrade\r\nupgrade: websocket\r\n";
+  return `${text}\r\n`;
+}
+
+/** What the endpoint is told of the client. */
+function originText(origin: Origin): string {
+  const { client, scheme, authority, port, requestId, earlierFor, earlierForwarded } = origin;
   const node = client.includes(":") ? `"[${client}]"` : client;
   const forwarded = `for=${node};host="${authority}";proto=${scheme}`;
-  headers.push(
-    "host",
-    host,
-    "x-request-id",
-    requestId,
-    "x-real-ip",
-    client,
-    "x-forwarded-for",
-    origin.earlierFor === undefined ? client : `${origin.earlierFor}, ${client}`,
-    "x-forwarded-host",
-    authority,
-    "x-forwarded-port",
-    String(port),
-    "x-forwarded-proto",
-    scheme,
-    "x-forwarded-scheme",
-    scheme,
-    "forwarded",
-    origin.earlierForwarded === undefined ? forwarded : `${origin.earlierForwarded}, ${forwarded}`,
-  );
+  return `x-request-id: ${requestId}\r
+x-real-ip: ${client}\r
+x-forwarded-for: ${earlierFor === undefined ? client : `${earlierFor}, ${client}`}\r
+x-forwarded-host: ${authority}\r
+x-forwarded-port: ${port}\r
+x-forwarded-proto: ${scheme}\r
+x-forwarded-scheme: ${scheme}\r
+forwarded: ${earlierForwarded === undefined ? forwarded : `${earlierForwarded}, ${forwarded}`}\r
+`;
+}
+
+/** The end-to-end fields of a response. */
+export function endToEnd(fields: Fields, options: { readonly keepLength: boolean }): Fields {
+  const { names, keys, values } = fields;
+  const listed = connectionTokens(fields.get("connection"));
+  const kept = new Fields();
+  for (let at = 0; at < keys.length; at += 1) {
+    const key = keys[at] ?? "";
+    if (hopByHop.has(key)) continue;
+    if (key === "content-length" ? !options.keepLength : listed?.has(key) === true) continue;
+    kept.names.push(names[at] ?? "");
+    kept.keys.push(key);
+    kept.values.push(values[at] ?? "");
+  }
+  return kept;
 }
 
 /** The id that a client sent, if it is one. */
@@ -114,11 +136,11 @@ export function givenRequestId(value: string | undefined): string | undefined {
 }
 
 /** The trailers that may be passed on. */
-export function safeTrailers(raw: readonly string[]): [string, string][] {
-  const kept: [string, string][] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) {
-    const name = raw[at] ?? "";
-    if (!name.startsWith(":") && !noTrailers.has(name.toLowerCase())) kept.push([name, raw[at + 1] ?? ""]);
+export function safeTrailers(trailers: Fields): Fields {
+  if (trailers.size === 0) return trailers;
+  const kept = new Fields();
+  for (const [at, key] of trailers.keys.entries()) {
+    if (!noTrailers.has(key)) kept.add(trailers.names[at] ?? "", trailers.values[at] ?? "");
   }
   return kept;
 }

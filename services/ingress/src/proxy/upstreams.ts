@@ -1,7 +1,5 @@
 /** The endpoints behind each backend, kept over changes of the routes: rotation, counts and open connections stay. */
 import { createHash } from "node:crypto";
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
 import type { FeedView } from "@fairlead/bus";
 import { createPicker } from "@fairlead/balancing";
 import type { Candidate, Picker } from "@fairlead/balancing";
@@ -10,13 +8,8 @@ import type { Random, SchedulerName, ServiceKey } from "@fairlead/types";
 import { resolveBackend } from "../plan/backend-endpoints.ts";
 import type { BackendUse } from "../plan/planner.ts";
 import type { BackendRef } from "../plan/route.ts";
-
-/** Connections to one endpoint at a time; further requests wait for one, within the request's own time. */
-export const MAX_ENDPOINT_CONNECTIONS = 1024;
-/** Idle connections kept to one endpoint. */
-export const MAX_IDLE_CONNECTIONS = 128;
-/** An idle connection is closed after this, before most servers (5 s and more) would close it under a request. In milliseconds. */
-export const IDLE_CONNECTION_MS = 4_000;
+import type { Deadlines } from "./deadlines.ts";
+import { EndpointPool } from "./endpoint-pool.ts";
 
 /** One endpoint of one backend. `active` is the number of requests under way. */
 export class UpstreamEndpoint implements Candidate {
@@ -27,7 +20,7 @@ export class UpstreamEndpoint implements Candidate {
   /** What a cookie calls it: says nothing of the address, and is the same after a restart. */
   readonly id: string;
   active = 0;
-  readonly #agents: { http?: HttpAgent; https?: HttpsAgent };
+  readonly #pools: { HTTP?: EndpointPool; HTTPS?: EndpointPool };
 
   constructor(options: {
     backend: string;
@@ -42,31 +35,23 @@ export class UpstreamEndpoint implements Candidate {
     this.weight = weight;
     this.key = `${address}:${port}`;
     this.id = createHash("sha256").update(`${backend}|${this.key}`).digest("base64url").slice(0, 22);
-    this.#agents = previous === undefined ? {} : previous.#agents;
+    this.#pools = previous === undefined ? {} : previous.#pools;
     this.active = previous?.active ?? 0;
   }
 
   /** Its pool of connections. */
-  agent(protocol: "HTTP" | "HTTPS"): HttpAgent {
-    const options = {
-      keepAlive: true,
-      maxSockets: MAX_ENDPOINT_CONNECTIONS,
-      maxFreeSockets: MAX_IDLE_CONNECTIONS,
-      timeout: IDLE_CONNECTION_MS,
-      scheduling: "lifo",
-    } as const;
-    if (protocol === "HTTP") return (this.#agents.http ??= new HttpAgent(options));
-    // As in ingress-nginx, whose proxy-ssl-verify is off unless asked: pods have certificates that nobody signed.
-    return (this.#agents.https ??= new HttpsAgent({ ...options, rejectUnauthorized: false }));
+  pool(protocol: "HTTP" | "HTTPS", deadlines: Deadlines): EndpointPool {
+    const known = this.#pools[protocol];
+    if (known !== undefined) return known;
+    const pool = new EndpointPool({ host: this.address, port: this.port, secure: protocol === "HTTPS", deadlines });
+    this.#pools[protocol] = pool;
+    return pool;
   }
 
   /** Closes what is idle; requests under way finish. */
   retire(): void {
-    for (const agent of [this.#agents.http, this.#agents.https]) {
-      if (agent === undefined) continue;
-      agent.maxFreeSockets = 0;
-      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
-    }
+    this.#pools.HTTP?.retire();
+    this.#pools.HTTPS?.retire();
   }
 }
 
