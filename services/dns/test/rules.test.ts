@@ -51,6 +51,31 @@ const state = stateOf(
   asValue.service(service("Outside".toLowerCase(), { type: "ExternalName", externalName: "api.example.org" })),
   asValue.service(service("loop", { type: "ExternalName", externalName: "loop.default.svc.cluster.local" })),
   asValue.service(service("dangling", { type: "ExternalName", externalName: "gone.default.svc.cluster.local" })),
+  asValue.service(service("digits", { type: "ExternalName", externalName: "203.0.113.7" })),
+  asValue.service(service("ping", { type: "ExternalName", externalName: "pong.default.svc.cluster.local." })),
+  asValue.service(service("pong", { type: "ExternalName", externalName: "PING.default.svc.cluster.local" })),
+  ...Array.from({ length: 13 }, (_, index) =>
+    asValue.service(
+      service(`hop-${index}`, {
+        type: "ExternalName",
+        externalName: index === 12 ? "web.default.svc.cluster.local" : `hop-${index + 1}.default.svc.cluster.local`,
+      }),
+    ),
+  ),
+  asValue.service(service("idle", { clusterIPs: [ipAddress("10.96.0.13")], ports: [servicePort("http", 80)] })),
+  // The same endpoint in two slices, as while one is being rewritten, and ports that differ from slice to slice.
+  asValue.service(service("twice", { headless: true })),
+  asValue.slice(slice("twice", [endpoint("10.244.5.1", { hostname: "one" })], [http], { name: "twice-a" })),
+  asValue.slice(slice("twice", [endpoint("10.244.5.1", { hostname: "one" })], [http], { name: "twice-b" })),
+  asValue.service(service("mixed", { headless: true })),
+  asValue.slice(slice("mixed", [endpoint("10.244.6.1", { hostname: "a" })], [http], { name: "mixed-a" })),
+  asValue.slice(slice("mixed", [endpoint("10.244.6.2", { hostname: "b" })], [metrics], { name: "mixed-b" })),
+  // An endpoint of two families and one host name, also named by another Service.
+  asValue.service(service("both", { headless: true })),
+  asValue.slice(slice("both", [endpoint("10.244.7.1", { hostname: "pod-0" })], [http])),
+  asValue.slice(slice("both", [endpoint("fd00:7::1", { hostname: "pod-0" })], [http])),
+  asValue.service(service("again", { headless: true })),
+  asValue.slice(slice("again", [endpoint("10.244.7.1")], [http])),
   asValue.service(service("broken", { type: "ExternalName", externalName: "a..b" })),
 );
 
@@ -61,16 +86,21 @@ interface Case {
   readonly authority?: readonly string[];
   readonly additional?: readonly string[];
 }
+const domain = "default.svc.cluster.local.";
 const web = "web.default.svc.cluster.local.";
 const set = "set.default.svc.cluster.local.";
 
 const cases: readonly Case[] = [
   { ask: `A ${web}`, answers: [`${web} A 10.96.0.10`] },
   { ask: `AAAA ${web}` },
+  { ask: `A a.b.c.d.${web}`, rcode: "NXDOMAIN" },
   { ask: `TXT ${web}` },
   { ask: `SOA ${web}` },
   { ask: `NS ${web}` },
   { ask: `HTTPS ${web}` },
+  { ask: `SVCB ${web}` },
+  { ask: `MX ${web}` },
+  { ask: `CNAME ${web}` },
   { ask: `ANY ${web}` },
   { ask: "A dual.default.svc.cluster.local.", answers: ["dual.default.svc.cluster.local. A 10.96.0.12"] },
   { ask: "AAAA dual.default.svc.cluster.local.", answers: ["dual.default.svc.cluster.local. AAAA fd00::12"] },
@@ -152,9 +182,71 @@ const cases: readonly Case[] = [
     answers: ["dangling.default.svc.cluster.local. CNAME gone.default.svc.cluster.local."],
   },
   { ask: "A broken.default.svc.cluster.local." },
+  // Kubernetes says of an address as external name that name servers do not resolve it.
+  { ask: "A digits.default.svc.cluster.local.", rcode: "NXDOMAIN" },
+  { ask: "A a.b.inside.default.svc.cluster.local.", rcode: "NXDOMAIN" },
+  { ask: "SRV _http._tcp.inside.default.svc.cluster.local.", rcode: "NXDOMAIN" },
+  {
+    ask: "A ping.default.svc.cluster.local.",
+    answers: ["ping.default.svc.cluster.local. CNAME pong.default.svc.cluster.local."],
+  },
+  {
+    ask: "A hop-4.default.svc.cluster.local.",
+    answers: [
+      ...Array.from({ length: 8 }, (_, hop) => `hop-${hop + 4}.${domain} CNAME hop-${hop + 5}.${domain}`),
+      `hop-12.${domain} CNAME ${web}`,
+      `${web} A 10.96.0.10`,
+    ],
+  },
+  {
+    ask: "A hop-0.default.svc.cluster.local.",
+    answers: Array.from({ length: 10 }, (_, hop) => `hop-${hop}.${domain} CNAME hop-${hop + 1}.${domain}`),
+  },
+  { ask: "A idle.default.svc.cluster.local.", answers: [`idle.${domain} A 10.96.0.13`] },
+  { ask: "A twice.default.svc.cluster.local.", answers: [`twice.${domain} A 10.244.5.1`] },
+  {
+    ask: "SRV _http._tcp.twice.default.svc.cluster.local.",
+    answers: [`_http._tcp.twice.${domain} SRV 0 100 8080 one.twice.${domain}`],
+    additional: [`one.twice.${domain} A 10.244.5.1`],
+  },
+  { ask: "PTR 1.5.244.10.in-addr.arpa.", answers: [`1.5.244.10.in-addr.arpa. PTR one.twice.${domain}`] },
+  { ask: "A _http._tcp.mixed.default.svc.cluster.local.", answers: [`_http._tcp.mixed.${domain} A 10.244.6.1`] },
+  {
+    ask: "A mixed.default.svc.cluster.local.",
+    answers: [`mixed.${domain} A 10.244.6.1`, `mixed.${domain} A 10.244.6.2`],
+  },
+  {
+    ask: "SRV mixed.default.svc.cluster.local.",
+    answers: [`mixed.${domain} SRV 0 50 8080 a.mixed.${domain}`, `mixed.${domain} SRV 0 50 9100 b.mixed.${domain}`],
+    additional: [`a.mixed.${domain} A 10.244.6.1`, `b.mixed.${domain} A 10.244.6.2`],
+  },
+  { ask: "A pod-0.both.default.svc.cluster.local.", answers: [`pod-0.both.${domain} A 10.244.7.1`] },
+  { ask: "AAAA pod-0.both.default.svc.cluster.local.", answers: [`pod-0.both.${domain} AAAA fd00:7::1`] },
+  {
+    ask: "SRV _http._tcp.both.default.svc.cluster.local.",
+    answers: [`_http._tcp.both.${domain} SRV 0 100 8080 pod-0.both.${domain}`],
+    additional: [`pod-0.both.${domain} A 10.244.7.1`, `pod-0.both.${domain} AAAA fd00:7::1`],
+  },
+  {
+    ask: "PTR 1.7.244.10.in-addr.arpa.",
+    answers: [
+      `1.7.244.10.in-addr.arpa. PTR 10-244-7-1.again.${domain}`,
+      `1.7.244.10.in-addr.arpa. PTR pod-0.both.${domain}`,
+    ],
+  },
   { ask: "TXT dns-version.cluster.local.", answers: ["dns-version.cluster.local. TXT 1.1.0"] },
   { ask: "A dns-version.cluster.local." },
   { ask: "A cluster.local." },
+  { ask: "AAAA cluster.local." },
+  { ask: "SRV cluster.local." },
+  { ask: "HINFO cluster.local." },
+  { ask: "TXT cluster.local." },
+  { ask: "A a.dns-version.cluster.local.", rcode: "NXDOMAIN" },
+  { ask: "TXT version.cluster.local.", rcode: "NXDOMAIN" },
+  { ask: "A dns.cluster.local." },
+  { ask: "AAAA ns.dns.cluster.local." },
+  { ask: "A a.ns.dns.cluster.local.", rcode: "NXDOMAIN" },
+  { ask: "A default.cluster.local.", rcode: "NXDOMAIN" },
   { ask: "SOA cluster.local.", answers: ["cluster.local. SOA"] },
   {
     ask: "NS cluster.local.",
@@ -185,6 +277,8 @@ const cases: readonly Case[] = [
   },
   { ask: "A www.example.org.", rcode: "REFUSED", authority: [] },
   { ask: "AXFR cluster.local.", rcode: "REFUSED", authority: [] },
+  { ask: "IXFR cluster.local.", rcode: "REFUSED", authority: [] },
+  { ask: `AXFR ${web}`, rcode: "REFUSED", authority: [] },
 ];
 
 describe("the rules of names", () => {
@@ -263,6 +357,23 @@ describe("pod records, if asked for", () => {
     ]) {
       expect((await ask(server.port, `${wrong}.cluster.local.`, "A")).rcode).toBe("NXDOMAIN");
     }
+  });
+});
+
+describe("Services without a ready endpoint, where they are to be ignored", () => {
+  it("do not exist, but for headless ones and aliases, which have rules of their own", async () => {
+    await using server = await startServer(state, "--ignore-empty-services");
+    const idle = `idle.${domain}`;
+    for (const question of [`A ${idle}`, `TXT ${idle}`, `SRV _http._tcp.${idle}`]) {
+      const [name, type] = question.split(" ").toReversed() as [string, Parameters<typeof ask>[2]];
+      expect((await ask(server.port, name, type)).rcode).toBe("NXDOMAIN");
+    }
+    expect((await ask(server.port, web, "A")).answers).toEqual([`${web} A 10.96.0.10`]);
+    expect((await ask(server.port, `outside.${domain}`, "CNAME")).answers).toHaveLength(1);
+    await server.put(asValue.slice(slice("idle", [endpoint("10.244.9.1")], [http])));
+    expect((await ask(server.port, idle, "A")).answers).toEqual([`${idle} A 10.96.0.13`]);
+    await server.put(asValue.slice(slice("idle", [endpoint("10.244.9.1", down)], [http])));
+    expect((await ask(server.port, idle, "A")).rcode).toBe("NXDOMAIN");
   });
 });
 

@@ -14,7 +14,7 @@ export interface Response {
   readonly ttlsAt: readonly number[];
   /** How long it may be kept by what its records say, in seconds; of one that says no, by its SOA record (RFC 2308); 0 if nothing says. */
   readonly ttl: number;
-  /** Whether it holds no answer to the question's type. */
+  /** Whether it holds no record in answer to the question. */
   readonly negative: boolean;
 }
 
@@ -74,6 +74,8 @@ export function readResponse(source: Buffer): Response {
   const bytes = Buffer.from(source.subarray(0, cut === -1 ? at : cut));
   if (cut !== -1) bytes.writeUInt16BE(kept, 10);
   const negative = rcode !== Rcode.NOERROR || answers === 0;
-  const ttl = negative ? (denial ?? 0) : Number.isFinite(least) ? least : 0;
+  // An alias whose target has no such record says both: neither may be kept for longer than its records allow.
+  const longest = Math.min(least, denial ?? Number.POSITIVE_INFINITY);
+  const ttl = negative ? (denial ?? 0) : Number.isFinite(longest) ? longest : 0;
   return { bytes, rcode, truncated: (flags & Flag.TC) !== 0, ttlsAt, ttl, negative };
 }

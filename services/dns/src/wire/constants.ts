@@ -13,6 +13,7 @@ export const RecordType = {
   AAAA: 28,
   SRV: 33,
   OPT: 41,
+  SVCB: 64,
   HTTPS: 65,
   IXFR: 251,
   AXFR: 252,

@@ -1,9 +1,10 @@
-/** A handler without sockets, over a state of its own, that forwards nowhere. */
+/** A handler without sockets, over a state of its own, that forwards nowhere unless told. */
 import { silentLogger, systemClock } from "@fairlead/host";
 import { seededRandom } from "@fairlead/testkit";
 import { feedKeyOf, ipAddress } from "@fairlead/types";
 import { AnswerCache } from "../../src/answer-cache.ts";
 import { DnsCounters } from "../../src/dns-counters.ts";
+import type { ServerAddress } from "../../src/forward/exchange.ts";
 import { Forwarder } from "../../src/forward/forwarder.ts";
 import { Handler } from "../../src/handler.ts";
 import { ClusterZone } from "../../src/zone/cluster-zone.ts";
@@ -12,7 +13,10 @@ import { ZoneIndex } from "../../src/zone/zone-index.ts";
 import { asValue, service, servicePort } from "./objects.ts";
 
 /** The handler and what it keeps; its cluster has the Service `web`. */
-export function makeHandler(): { readonly handler: Handler; readonly answers: AnswerCache } {
+export function makeHandler(servers: readonly ServerAddress[] = []): {
+  readonly handler: Handler;
+  readonly answers: AnswerCache;
+} {
   const random = seededRandom(3);
   const index = new ZoneIndex({ podNames: false, servers: [] });
   const value = asValue.service(
@@ -23,9 +27,9 @@ export function makeHandler(): { readonly handler: Handler; readonly answers: An
   const told = { asked: ignore, cached: ignore, rejected: ignore, broken: ignore };
   const observer = { ...told, evicted: ignore, checkFailed: ignore, looping: ignore };
   const forwarder = new Forwarder({
-    domains: [],
+    domains: [{ zone: [], servers }],
     policy: "random",
-    timeoutMs: 1,
+    timeoutMs: 500,
     forceTcp: false,
     clock: systemClock,
     random,
