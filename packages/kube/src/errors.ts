@@ -27,6 +27,16 @@ export class KubeConnectionError extends CodedError {
   }
 }
 
+/** Thrown instead of a write by a process that may no longer write: another one leads, or may by now. */
+export class NotLeaderError extends CodedError {
+  readonly code = "NOT_LEADER";
+
+  constructor() {
+    super("this process no longer holds the lease");
+    this.name = "NotLeaderError";
+  }
+}
+
 /** Whether the object or the namespace is not there. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof KubeApiError && error.httpStatus === 404;

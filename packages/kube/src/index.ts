@@ -9,6 +9,8 @@ export * from "./connection.ts";
 export * from "./errors.ts";
 export * from "./event-recorder.ts";
 export * from "./informer.ts";
+export { LeaderElection } from "./leader-election.ts";
+export type { LeaderElectionOptions } from "./leader-election.ts";
 export type * from "./objects.ts";
 export * from "./resources.ts";
 export * from "./transport.ts";

@@ -1,8 +1,8 @@
 /** Leads or waits: one term after the other, each begun when this process is elected. */
 import type { Logger, Startable } from "@fairlead/host";
+import { LeaderElection } from "@fairlead/kube";
 import type { EventRecorder, KubeClient, Service } from "@fairlead/kube";
 import type { Clock, Random } from "@fairlead/types";
-import { LeaderElection } from "./leader.ts";
 import type { CloudLbMetrics } from "./metrics.ts";
 import type { LoadBalancerProvider } from "./provider.ts";
 import { Term } from "./term.ts";

@@ -1,6 +1,8 @@
 /** Errors of the service. */
 import { CodedError } from "@fairlead/types";
 
+export { NotLeaderError } from "@fairlead/kube";
+
 /** Thrown by a provider that has no address for a Service: none is free, or the one asked for may not be had. */
 export class AllocationError extends CodedError {
   readonly code = "ALLOCATION_REFUSED";
@@ -41,15 +43,5 @@ export class SyncError extends CodedError {
     this.name = "SyncError";
     this.operation = event.operation;
     this.reason = event.reason;
-  }
-}
-
-/** Thrown instead of a write by a process that may no longer write: another one leads, or may by now. */
-export class NotLeaderError extends CodedError {
-  readonly code = "NOT_LEADER";
-
-  constructor() {
-    super("this process no longer holds the lease");
-    this.name = "NotLeaderError";
   }
 }

@@ -7,11 +7,10 @@
  * 2. Every write of the Lease is conflict-checked: of two that take it at the same time, one does.
  * 3. Stopped in good order it gives the Lease back, and the next one begins within `renewMs`.
  */
-import type { Logger, Startable } from "@fairlead/host";
-import { isAlreadyExists, isConflict } from "@fairlead/kube";
-import type { KubeClient, Lease } from "@fairlead/kube";
 import type { Clock } from "@fairlead/types";
-import { NotLeaderError } from "./errors.ts";
+import type { KubeClient } from "./client.ts";
+import { isAlreadyExists, isConflict, NotLeaderError } from "./errors.ts";
+import type { Lease } from "./objects.ts";
 
 /** Time between two renewals, and between two looks of those who wait, in ms. */
 export const renewMs = 2_000;
@@ -19,6 +18,13 @@ export const renewMs = 2_000;
 export const renewDeadlineMs = 4_000;
 /** A Lease that was not renewed for this long is free, in ms. */
 export const leaseMs = 6_000;
+
+/** The part of a logger that the election needs. */
+interface ElectionLog {
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
 
 /** What the election needs. */
 export interface LeaderElectionOptions {
@@ -28,7 +34,7 @@ export interface LeaderElectionOptions {
   /** Who this process is: unique. */
   readonly identity: string;
   readonly clock: Clock;
-  readonly log: Logger;
+  readonly log: ElectionLog;
   /** This process leads from now on. Must not wait for the API: while it runs, a lost lease cannot be acted on. */
   readonly onElected: () => void;
   /** It leads no more: nothing may be written when this settles. */
@@ -36,7 +42,7 @@ export interface LeaderElectionOptions {
 }
 
 /** See the module. */
-export class LeaderElection implements Startable {
+export class LeaderElection {
   readonly name = "leader election";
   readonly #options: LeaderElectionOptions;
   #stopped = false;

@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { silentLogger } from "@fairlead/host";
-import { ApiTransport, KubeClient } from "@fairlead/kube";
-import type { Lease } from "@fairlead/kube";
 import { eventually, FakeClock } from "@fairlead/testkit";
 import { expect, onTestFinished, test } from "vitest";
-import { LeaderElection, leaseMs, renewDeadlineMs, renewMs } from "../src/leader.ts";
+import { KubeClient } from "../src/client.ts";
+import { LeaderElection, leaseMs, renewDeadlineMs, renewMs } from "../src/leader-election.ts";
+import type { Lease } from "../src/objects.ts";
+import { ApiTransport } from "../src/transport.ts";
+
+const silentLogger = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** An API that has one Lease, over real HTTP. */
 async function leaseApi() {
