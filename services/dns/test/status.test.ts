@@ -42,8 +42,8 @@ describe("the ports of health", () => {
   });
 });
 
-describe("told to stop", () => {
-  it("it answers for the lame duck time, no longer ready, and ends then", async () => {
+describe("a server that is told to stop", () => {
+  it("answers for the lame duck time, no longer ready, and ends then", async () => {
     const clock = steeredClock(3_000);
     await using server = await startServerWith({ clock }, stateOf(), "--lameduck", "3s");
     const { healthUrl } = server.dns;
@@ -55,6 +55,6 @@ describe("told to stop", () => {
     expect((await ask(server.port, "cluster.local.", "SOA")).answers).toHaveLength(1);
     clock.release();
     await stopping;
-    await expect(fetch(`${healthUrl}/health`)).rejects.toThrow();
+    await expect(fetch(`${healthUrl}/health`)).rejects.toThrow("fetch failed");
   });
 });
