@@ -5,13 +5,16 @@ import { describe, expect, test } from "vitest";
 import { childEnvironment, compileCache } from "../src/distributed/child-environment.ts";
 import { findNatsServer, writeNatsConfig } from "../src/distributed/nats-process.ts";
 
+const reader = { publish: ["$JS.API.STREAM.INFO.KV_fairlead"], subscribe: ["fairlead.change.>"] };
 const permissions = {
-  writer: { publish: ["$KV.fairlead.>"], subscribe: ["_INBOX.>"] },
-  reader: { publish: ["$JS.API.STREAM.INFO.KV_fairlead"], subscribe: ["fairlead.change.>"] },
+  "endpoint-controller": { publish: ["$KV.fairlead.>"], subscribe: ["_INBOX.>"] },
+  "proxy-agent": reader,
+  dns: { ...reader, subscribe: ["fairlead.change.>", "fairlead-pods.change.>"] },
+  ingress: reader,
 };
 
 describe("the bus of a distributed stack", () => {
-  test("listens on loopback, stores below the state folder and has one user for each role", async () => {
+  test("listens on loopback, stores below the state folder and has one user for each service", async () => {
     await using folder = await temporaryDirectory();
     const setup = writeNatsConfig({ stateDir: folder.path, port: 20_123, permissions });
     expect(setup.url).toBe("nats://127.0.0.1:20123");
@@ -25,8 +28,10 @@ describe("the bus of a distributed stack", () => {
       },
       authorization: {
         users: [
-          { ...setup.writer, permissions: permissions.writer },
-          { ...setup.reader, permissions: permissions.reader },
+          { ...setup.users["endpoint-controller"], permissions: permissions["endpoint-controller"] },
+          { ...setup.users["proxy-agent"], permissions: reader },
+          { ...setup.users.dns, permissions: permissions.dns },
+          { ...setup.users.ingress, permissions: reader },
         ],
       },
     });
@@ -38,8 +43,8 @@ describe("the bus of a distributed stack", () => {
     const second = writeNatsConfig({ stateDir: folder.path, port: 20_123, permissions });
     expect(statSync(first.configFile).mode & 0o777).toBe(0o600);
     expect(statSync(join(folder.path, "nats")).mode & 0o777).toBe(0o700);
-    const passwords = [first, second].flatMap(({ writer, reader }) => [writer.password, reader.password]);
-    expect(new Set(passwords).size).toBe(4);
+    const passwords = [first, second].flatMap(({ users }) => Object.values(users).map(({ password }) => password));
+    expect(new Set(passwords).size).toBe(8);
     for (const password of passwords) expect(password).toMatch(/^[0-9a-f]{48}$/);
   });
 

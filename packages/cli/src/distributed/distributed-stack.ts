@@ -27,7 +27,7 @@ import { childEnvironment } from "./child-environment.ts";
 import { ChildService } from "./child-service.ts";
 import { freeLoopbackPort } from "./loopback-port.ts";
 import { findNatsServer, writeNatsConfig } from "./nats-process.ts";
-import type { NatsCredentials } from "./nats-process.ts";
+import type { BusUser, NatsSetup } from "./nats-process.ts";
 import { answersReady, isListening } from "./ready-probe.ts";
 
 /**
@@ -51,8 +51,7 @@ const apiName = "devcluster";
 /** Where a service finds the bus; without credentials the environment has them. */
 interface BusAccess {
   readonly url: string;
-  readonly writer?: NatsCredentials;
-  readonly reader?: NatsCredentials;
+  readonly users?: NatsSetup["users"];
 }
 
 /** A service of ours to run. */
@@ -141,14 +140,14 @@ export class DistributedStack implements Stack {
         name: "endpoint-controller",
         flags: [...endpointControllerFlags(kubeconfig, controller), ...busFlags],
         health: controller,
-        env: natsEnvironment(bus.writer),
+        env: natsEnvironment(bus, "endpoint-controller"),
       },
       {
         service: "dns",
         name: "dns",
         flags: [...dnsFlags(options, places.dns, dns), ...busFlags],
         health: dns,
-        env: natsEnvironment(bus.reader),
+        env: natsEnvironment(bus, "dns"),
         where: placeText(places.dns),
       },
       {
@@ -156,7 +155,7 @@ export class DistributedStack implements Stack {
         name: "ingress",
         flags: [...ingressFlags(options, places.ingress, kubeconfig, ingress), ...busFlags],
         health: ingress,
-        env: natsEnvironment(bus.reader),
+        env: natsEnvironment(bus, "ingress"),
         where: `${urls.http}, ${urls.https}`,
       },
       {
@@ -174,7 +173,7 @@ export class DistributedStack implements Stack {
         name: agentName(node.name),
         flags: [...proxyAgentFlags(options, node.name, kubeconfig, health), ...busFlags],
         health,
-        env: natsEnvironment(bus.reader),
+        env: natsEnvironment(bus, "proxy-agent"),
         where: node.address,
       });
     }
@@ -214,7 +213,13 @@ export class DistributedStack implements Stack {
     const port = await this.#port();
     // Loaded while devcluster starts: the client library comes with it.
     const { feedReaderPermissions, feedWriterPermissions } = await import("@fairlead/bus/nats");
-    const permissions = { writer: feedWriterPermissions(), reader: feedReaderPermissions() };
+    const reader = feedReaderPermissions();
+    const permissions = {
+      "endpoint-controller": feedWriterPermissions(),
+      "proxy-agent": reader,
+      dns: feedReaderPermissions({ pods: true }),
+      ingress: reader,
+    };
     const setup = writeNatsConfig({ stateDir, port, permissions });
     await this.#run(
       {
@@ -294,8 +299,7 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => systemClock.setTimer(ms, resolve));
 }
 
-function natsEnvironment(credentials: NatsCredentials | undefined): Readonly<Record<string, string>> {
-  return credentials === undefined
-    ? {}
-    : { FAIRLEAD_NATS_USER: credentials.user, FAIRLEAD_NATS_PASSWORD: credentials.password };
+function natsEnvironment({ users }: BusAccess, user: BusUser): Readonly<Record<string, string>> {
+  if (users === undefined) return {};
+  return { FAIRLEAD_NATS_USER: users[user].user, FAIRLEAD_NATS_PASSWORD: users[user].password };
 }

@@ -1,4 +1,4 @@
-/** The nats-server of a distributed stack: file storage in the state folder, loopback only, one writer and read-only agents. */
+/** The nats-server of a distributed stack: file storage in the state folder, loopback only, one user for each service. */
 import { randomBytes } from "node:crypto";
 import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -8,8 +8,6 @@ import { apiAddress } from "../options/address-plan.ts";
 
 /** Where Debian puts servers, which an ordinary user's PATH leaves out. */
 const systemFolders = ["/usr/sbin", "/usr/local/sbin"];
-const writer = "endpoint-controller";
-const reader = "proxy-agent";
 /** What the server may store, in bytes: the feed is a few MiB at most. */
 const maxMemoryStore = 16 << 20;
 const maxFileStore = 1 << 30;
@@ -40,13 +38,16 @@ export interface NatsCredentials {
   readonly password: string;
 }
 
+/** The services that are on the bus: the first writes, the others read. */
+export const busUsers = ["endpoint-controller", "proxy-agent", "dns", "ingress"] as const;
+export type BusUser = (typeof busUsers)[number];
+
 /** A server's configuration on disk, and what its users need. */
 export interface NatsSetup {
   readonly url: string;
   readonly port: number;
   readonly configFile: string;
-  readonly writer: NatsCredentials;
-  readonly reader: NatsCredentials;
+  readonly users: Readonly<Record<BusUser, NatsCredentials>>;
 }
 
 /** Writes the configuration (mode 0600: it holds the passwords, made anew each time). */
@@ -54,18 +55,22 @@ export function writeNatsConfig(options: {
   readonly stateDir: string;
   readonly port: number;
   /** What each user may do. */
-  readonly permissions: { readonly writer: NatsPermissions; readonly reader: NatsPermissions };
+  readonly permissions: Readonly<Record<BusUser, NatsPermissions>>;
 }): NatsSetup {
   const { stateDir, port, permissions } = options;
   const folder = join(stateDir, "nats");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const secret = (): string => randomBytes(24).toString("hex");
+  const credentials = (user: BusUser): NatsCredentials => ({ user, password: randomBytes(24).toString("hex") });
   const setup: NatsSetup = {
     url: `nats://${apiAddress}:${port}`,
     port,
     configFile: join(folder, "nats-server.conf"),
-    writer: { user: writer, password: secret() },
-    reader: { user: reader, password: secret() },
+    users: {
+      "endpoint-controller": credentials("endpoint-controller"),
+      "proxy-agent": credentials("proxy-agent"),
+      dns: credentials("dns"),
+      ingress: credentials("ingress"),
+    },
   };
   // The server reads JSON: nothing is quoted by hand.
   const config = {
@@ -73,10 +78,7 @@ export function writeNatsConfig(options: {
     server_name: "fairlead-dev",
     jetstream: { store_dir: join(folder, "store"), max_memory_store: maxMemoryStore, max_file_store: maxFileStore },
     authorization: {
-      users: [
-        { ...setup.writer, permissions: permissions.writer },
-        { ...setup.reader, permissions: permissions.reader },
-      ],
+      users: busUsers.map((user) => ({ ...setup.users[user], permissions: permissions[user] })),
     },
   };
   writeFileSync(setup.configFile, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });

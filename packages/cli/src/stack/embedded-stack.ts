@@ -65,6 +65,7 @@ export class EmbeddedStack implements Stack {
     const places = this.#places;
     const given = { clock: systemClock, random: systemRandom };
     const memory = createMemoryFeed({ clock: systemClock });
+    const pods = createMemoryFeed({ clock: systemClock });
     const devcluster = composeDevcluster(devclusterConfig(options, places.dns, healthAddress), {
       ...given,
       log: this.#log("devcluster"),
@@ -75,6 +76,7 @@ export class EmbeddedStack implements Stack {
       ...given,
       log: this.#log("endpoint-controller"),
       publisher: memory.publisher(),
+      podPublisher: pods.publisher(),
     });
     await this.#run("endpoint-controller", controller, []);
     const clients: Startable[] = [];
@@ -82,6 +84,7 @@ export class EmbeddedStack implements Stack {
       ...given,
       log: this.#log("dns"),
       feed: memory.feed,
+      podFeed: pods.feed,
     });
     await this.#run("dns", dns, clients, () => placeText(places.dns));
     await ensureIngressClass({ kubeconfig, clock: systemClock });

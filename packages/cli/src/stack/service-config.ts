@@ -19,6 +19,9 @@ import type { IngressPlace } from "./ingress-place.ts";
 
 const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 
+/** Namespace of the ConfigMaps that map ports of the ingress to Services: one that every cluster has. */
+const portMaps = "kube-system";
+
 /** Arguments of a service's `main.ts`, as flags. Secrets go by environment instead: arguments can be read by everybody. */
 export type Flags = readonly string[];
 
@@ -58,6 +61,7 @@ export function dnsFlags(options: DevOptions, { address, port }: DnsPlace, healt
     "health-address": healthAddress,
     "ready-address": "none",
     "metrics-address": "none",
+    "pod-records": "verified",
   });
 }
 
@@ -73,6 +77,10 @@ export function ingressFlags(
     "http-address": `${address}:${http}`,
     "https-address": `${address}:${https}`,
     "publish-address": address,
+    "tcp-services-configmap": `${portMaps}/tcp-services`,
+    "udp-services-configmap": `${portMaps}/udp-services`,
+    "tcp-address": address,
+    "udp-address": address,
     "feed-copy": join(options.stateDir, "feed", "ingress.json"),
     "health-address": healthAddress,
   });
