@@ -131,6 +131,24 @@ test("a second family is added to the address there is, and told of without taki
   ]);
 });
 
+test("pools that are renamed and joined count what is in use, shared addresses once, and go on below what is taken", async () => {
+  const { provider, metrics } = open(pools("name: p, addresses: [127.200.0.1-127.200.0.4]"));
+  const key = { "metallb.io/allow-shared-ip": "k" };
+  await provider.ensure(request(service("a", {}, key)));
+  await provider.ensure(request(service("b", { ports: [{ port: 81 }] }, key)));
+  await provider.ensure(request(service("c")));
+  expect(await lines(metrics)).toContain('fairlead_cloud_lb_pool_addresses_in_use{pool="p"} 2');
+  expect(provider.offer(pools("name: q, addresses: [127.200.0.0-127.200.0.9]"))).toBe(true);
+  expect(await lines(metrics)).toContain('fairlead_cloud_lb_pool_addresses_in_use{pool="q"} 2');
+  expect(await provider.ensure(request(service("d")))).toMatchObject({ ingress: [{ ip: "127.200.0.0" }] });
+  expect(await provider.ensure(request(service("e")))).toMatchObject({ ingress: [{ ip: "127.200.0.3" }] });
+  await provider.ensureDeleted(service("a"));
+  expect(await lines(metrics)).toContain('fairlead_cloud_lb_pool_addresses_in_use{pool="q"} 4');
+  await provider.ensureDeleted(service("b"));
+  expect(await lines(metrics)).toContain('fairlead_cloud_lb_pool_addresses_in_use{pool="q"} 3');
+  expect(await provider.ensure(request(service("f")))).toMatchObject({ ingress: [{ ip: "127.200.0.1" }] });
+});
+
 test("pools that were refused by a book of an earlier term are taken with the next one", async () => {
   const { provider, metrics } = open();
   await provider.ensure(request(service("a")));

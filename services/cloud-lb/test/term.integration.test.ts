@@ -3,8 +3,10 @@ import type { KubeClient, Service } from "@fairlead/kube";
 import { eventually, startDevCluster } from "@fairlead/testkit";
 import type { DevCluster } from "@fairlead/testkit";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
-import { RetryLaterError } from "../src/errors.ts";
+import { AllocationError, NotLeaderError, RetryLaterError } from "../src/errors.ts";
+import type { LoadBalancerStatus } from "../src/provider.ts";
 import { cleanupFinalizer } from "../src/service-view.ts";
+import { ServiceWriter } from "../src/service-writer.ts";
 import { loadBalancer, machineClock } from "./support/api.ts";
 import { lead } from "./support/terms.ts";
 
@@ -142,6 +144,37 @@ test("any other failure is tried again after 2.5 to 5 s, and then twice that", a
   await served();
 });
 
+test("a Service that is refused waits, and asks again when a provider has room or its namespace has changed", async () => {
+  const { provider, reasons, metrics } = await lead(client, { patient: true });
+  const pending = async (): Promise<string | undefined> =>
+    /^fairlead_cloud_lb_pending_services (\d+)$/m.exec(await metrics.text())?.[1];
+  provider.failing.ensure = new AllocationError("there is no room");
+  await create();
+  await eventually(() => expect(reasons(name)).toContain("SyncLoadBalancerFailed"));
+  expect(await pending()).toBe("1");
+  const asked = provider.requests.length;
+  await client.patch("namespaces", { name: "default" }, { metadata: { labels: { team: name } } });
+  await eventually(() => expect(provider.requests.length).toBe(asked + 1));
+  delete provider.failing.ensure;
+  provider.grow();
+  await served();
+  await eventually(async () => expect(await pending()).toBe("0"));
+});
+
+test("a Service that loses what it had shows nothing any more, and gets it again when there is room", async () => {
+  const { provider } = await lead(client, { patient: true });
+  await create();
+  await served();
+  provider.failing.ensure = new AllocationError("taken away", { withdrawn: true });
+  await client.patch("services", at(), { metadata: { annotations: { changed: "yes" } } });
+  await eventually(async () => {
+    expect((await client.get("services", at())).status?.loadBalancer?.ingress).toBeUndefined();
+  });
+  delete provider.failing.ensure;
+  provider.grow();
+  await served();
+});
+
 test("where node ports are needed and not there, the Service says which, until it has them", async () => {
   const { provider, message } = await lead(client);
   await create({ allocateLoadBalancerNodePorts: false, ports: [{ name: "web", port: 80 }] });
@@ -226,6 +259,30 @@ test("load balancers follow the nodes; a failure names them; with no node left n
   expect(reasons(name).filter((reason) => reason === "UpdateLoadBalancerFailed")).toHaveLength(1);
 });
 
+test("with no node to send traffic to, a load balancer is made all the same, and that is said", async () => {
+  const nodes = ["node-1", "node-2"];
+  onTestFinished(async () => {
+    for (const node of nodes) await exclude(node, false);
+  });
+  for (const node of nodes) await exclude(node, true);
+  const { reasons } = await lead(client);
+  await create();
+  await served();
+  expect(reasons(name)).toEqual(["EnsuringLoadBalancer", "UnAvailableLoadBalancer", "EnsuredLoadBalancer"]);
+});
+
+test("what is not there is not said to be deleted", async () => {
+  const { provider, reasons } = await lead(client);
+  await create();
+  await served();
+  provider.balancers.clear();
+  await client.delete("services", at());
+  await isGone();
+  await eventually(() =>
+    expect(reasons(name)).toEqual(["EnsuringLoadBalancer", "EnsuredLoadBalancer", "DeletedLoadBalancer"]),
+  );
+});
+
 test("who may not lead asks the provider for nothing and writes nothing", async () => {
   const { provider, state, reasons } = await lead(client);
   await create();
@@ -241,8 +298,33 @@ test("who may not lead asks the provider for nothing and writes nothing", async 
   expect((await client.get("services", at())).metadata?.finalizers).toEqual([cleanupFinalizer]);
 });
 
+test("a write of what others have written since is refused, and one that changes nothing is not made", async () => {
+  await create();
+  const stale = await client.get("services", at());
+  await client.patch("services", at(), { metadata: { finalizers: ["example.org/hold"] } });
+  const writer = new ServiceWriter({ client, mustLead: () => {} });
+  const status: LoadBalancerStatus = { ingress: [{ ip: "192.0.2.1", ipMode: "VIP" }] };
+  for (const write of [writer.addFinalizer(stale), writer.writeStatus(stale, status)]) {
+    await expect(write).rejects.toMatchObject({ code: "Conflict" });
+  }
+  const kept = await writer.addFinalizer(await client.get("services", at()));
+  expect(kept.metadata?.finalizers).toEqual(["example.org/hold", cleanupFinalizer]);
+  const written = await writer.writeStatus(kept, status);
+  const barred = new ServiceWriter({
+    client,
+    mustLead: () => {
+      throw new NotLeaderError();
+    },
+  });
+  expect(await barred.writeStatus(written, status)).toBe(written);
+  expect(await barred.addFinalizer(written)).toBe(written);
+  await expect(barred.writeStatus(written, { ingress: [{ ip: "192.0.2.1", ipMode: "Proxy" }] })).rejects.toThrow();
+  await expect(writer.removeFinalizer(kept)).rejects.toMatchObject({ code: "Conflict" });
+  expect((await writer.removeFinalizer(written))?.metadata?.finalizers).toEqual(["example.org/hold"]);
+});
+
 test("Services of another class are noted and else left alone, by the class that is served", async () => {
-  const { provider, said } = await lead(client, "example.org/cloud");
+  const { provider, said } = await lead(client, { loadBalancerClass: "example.org/cloud" });
   await create();
   await eventually(() => expect(provider.others).toEqual([`${name} there`]));
   await client.delete("services", at());

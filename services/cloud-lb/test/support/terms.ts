@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 import { NotLeaderError } from "../../src/errors.ts";
 import { cloudLbMetrics } from "../../src/metrics.ts";
 import type { LoadBalancerRequest, LoadBalancerStatus } from "../../src/provider.ts";
-import { Term } from "../../src/term.ts";
+import { firstRetryMs, Term } from "../../src/term.ts";
 import { FakeLoadBalancerProvider } from "../../src/testing.ts";
 import { hurriedClock } from "./api.ts";
 
@@ -25,10 +25,11 @@ export class WatchedProvider extends FakeLoadBalancerProvider {
   }
 }
 
-/** Leads until the test is over. */
-export async function lead(client: KubeClient, loadBalancerClass?: string) {
+/** Leads until the test is over. `patient`: what failed is not tried again by itself. */
+export async function lead(client: KubeClient, options: { loadBalancerClass?: string; patient?: boolean } = {}) {
+  const { loadBalancerClass, patient = false } = options;
   const provider = new WatchedProvider();
-  const clock = hurriedClock(50);
+  const clock = hurriedClock(50, patient ? firstRetryMs / 2 : undefined);
   const said: { name: string; reason: string; message: string }[] = [];
   const state = { leads: true };
   const metrics = createMetrics();

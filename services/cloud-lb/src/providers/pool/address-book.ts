@@ -1,5 +1,7 @@
 /** Who holds which address. Plain state without I/O or opinion: the planner decides, the book remembers. */
+import { bigIntToAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
+import type { AddressRange } from "./address-range.ts";
 import type { SharingTerms } from "./claim.ts";
 
 /** What one Service holds. */
@@ -16,6 +18,10 @@ export interface Holding {
 export class AddressBook {
   readonly #holdings = new Map<string, Holding>();
   readonly #holders = new Map<IpAddress, Set<string>>();
+  /** By pool: how many of its addresses somebody has. */
+  readonly #inUse = new Map<string, number>();
+  /** By range: below it nothing is free. Without it thousands of Services would each look at every address that is taken. */
+  readonly #lowest = new Map<AddressRange, bigint>();
 
   holding(id: string): Holding | undefined {
     return this.#holdings.get(id);
@@ -32,11 +38,18 @@ export class AddressBook {
 
   /** How many addresses of a pool somebody has. */
   inUse(pool: string): number {
-    return new Set(
-      this.holdings()
-        .filter((one) => one.pool === pool)
-        .flatMap(({ addresses }) => addresses),
-    ).size;
+    return this.#inUse.get(pool) ?? 0;
+  }
+
+  /** The lowest usable address of a range that nobody has. What is usable must not change with time. */
+  lowestFree(range: AddressRange, isUsable: (address: IpAddress) => boolean): IpAddress | undefined {
+    let value = this.#lowest.get(range) ?? range.first;
+    for (; value <= range.last; value += 1n) {
+      const address = bigIntToAddress(value, range.family);
+      if (isUsable(address) && !this.#holders.has(address)) break;
+    }
+    this.#lowest.set(range, value);
+    return value <= range.last ? bigIntToAddress(value, range.family) : undefined;
   }
 
   /** Enters what a Service holds, in place of what it held. */
@@ -45,6 +58,7 @@ export class AddressBook {
     this.#holdings.set(holding.id, holding);
     for (const address of holding.addresses) {
       const holders = this.#holders.get(address) ?? new Set();
+      if (holders.size === 0) this.#count(holding.pool, 1);
       this.#holders.set(address, holders.add(holding.id));
     }
   }
@@ -56,8 +70,15 @@ export class AddressBook {
     for (const address of before?.addresses ?? []) {
       const holders = this.#holders.get(address);
       holders?.delete(id);
-      if (holders?.size === 0) this.#holders.delete(address);
+      if (!before || holders?.size !== 0) continue;
+      this.#holders.delete(address);
+      this.#count(before.pool, -1);
+      this.#lowest.clear();
     }
     return before;
+  }
+
+  #count(pool: string, change: number): void {
+    this.#inUse.set(pool, this.inUse(pool) + change);
   }
 }

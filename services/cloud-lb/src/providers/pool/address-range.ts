@@ -1,14 +1,5 @@
 /** Ranges of addresses, from a CIDR or from `first-last`. */
-import {
-  addressBits,
-  addressToBigInt,
-  bigIntToAddress,
-  cidr,
-  cidrParts,
-  familyOf,
-  InvalidInputError,
-  ipAddress,
-} from "@fairlead/types";
+import { addressBits, addressToBigInt, cidr, cidrParts, familyOf, InvalidInputError, ipAddress } from "@fairlead/types";
 import type { IpAddress, IpFamily } from "@fairlead/types";
 
 /** All addresses from `first` to `last`, both included. */
@@ -50,11 +41,6 @@ export function rangesOverlap(a: AddressRange, b: AddressRange): boolean {
 /** How many addresses. */
 export function rangeSize(range: AddressRange): bigint {
   return range.last - range.first + 1n;
-}
-
-/** The addresses in order. */
-export function* addressesOf(range: AddressRange): Generator<IpAddress> {
-  for (let value = range.first; value <= range.last; value += 1n) yield bigIntToAddress(value, range.family);
 }
 
 /** How many of them are {@link isBuggy}. */

@@ -6,7 +6,7 @@ import { familyOf } from "@fairlead/types";
 import type { IpAddress, IpFamily } from "@fairlead/types";
 import { AddressBook } from "./address-book.ts";
 import type { Holding } from "./address-book.ts";
-import { addressesOf, isBuggy } from "./address-range.ts";
+import { isBuggy } from "./address-range.ts";
 import type { Claim, SharingTerms } from "./claim.ts";
 import { poolAdmits, poolContains } from "./pool.ts";
 import type { Pool } from "./pool.ts";
@@ -232,12 +232,17 @@ function firstFree(pool: Pool, family: IpFamily, claim: Claim, book: AddressBook
     const shared = sharable(pool, family, claim, book);
     if (shared) return shared;
   }
+  const isUsable = (address: IpAddress): boolean => !(pool.avoidBuggyIPs && isBuggy(address));
+  // What it has to itself is as good as free, and stays.
+  const own = book
+    .holding(claim.id)
+    ?.addresses.find(
+      (address) => familyOf(address) === family && poolContains(pool, address) && book.holdersOf(address).length === 1,
+    );
+  if (own) return own;
   for (const range of pool.ranges) {
-    if (range.family !== family) continue;
-    for (const address of addressesOf(range)) {
-      if (pool.avoidBuggyIPs && isBuggy(address)) continue;
-      if (book.holdersOf(address).every(({ id }) => id === claim.id)) return address;
-    }
+    const address = range.family === family ? book.lowestFree(range, isUsable) : undefined;
+    if (address) return address;
   }
   return undefined;
 }

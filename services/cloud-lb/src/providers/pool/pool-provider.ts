@@ -16,7 +16,7 @@ import type {
 import { wantsLoadBalancerType } from "../../service-view.ts";
 import { AddressBook } from "./address-book.ts";
 import type { Holding } from "./address-book.ts";
-import { claimOf, sameTerms } from "./claim.ts";
+import { claimOf, heldAddresses, sameTerms } from "./claim.ts";
 import type { Claim } from "./claim.ts";
 import { decide, enter, poolOf, restore, standing, stranded } from "./planner.ts";
 import { poolSize } from "./pool.ts";
@@ -84,7 +84,9 @@ export class PoolProvider implements LoadBalancerProvider {
     this.#refused = undefined;
     this.#gauges.stale.set(0);
     // An address may be in a pool of another name now.
-    for (const holding of this.#book.holdings()) {
+    const before = this.#book;
+    this.#book = new AddressBook();
+    for (const holding of before.holdings()) {
       this.#book.set({ ...holding, pool: poolOf(holding.addresses, pools)?.name ?? holding.pool });
     }
     this.#measure();
@@ -122,12 +124,12 @@ export class PoolProvider implements LoadBalancerProvider {
   }
 
   noteOther(service: Service, gone: boolean): void {
-    const claim = this.#claim(service);
-    const before = this.#book.release(claim.id);
-    const now = gone || !wantsLoadBalancerType(service) ? undefined : standing(claim, this.#book, this.#pools);
+    const before = this.#book.release(idOf(service));
+    const takes = !gone && wantsLoadBalancerType(service) && heldAddresses(service).length > 0;
+    const now = takes ? standing(this.#claim(service), this.#book, this.#pools) : undefined;
     if (now) this.#book.set(now);
     if (before && before.addresses.some((address) => !now?.addresses.includes(address))) this.#freed();
-    else this.#measure();
+    else if (now) this.#measure();
   }
 
   onCapacity(listener: (() => void) | undefined): void {
