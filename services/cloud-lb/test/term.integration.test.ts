@@ -318,7 +318,8 @@ test("a write of what others have written since is refused, and one that changes
   });
   expect(await barred.writeStatus(written, status)).toBe(written);
   expect(await barred.addFinalizer(written)).toBe(written);
-  await expect(barred.writeStatus(written, { ingress: [{ ip: "192.0.2.1", ipMode: "Proxy" }] })).rejects.toThrow();
+  const proxied = barred.writeStatus(written, { ingress: [{ ip: "192.0.2.1", ipMode: "Proxy" }] });
+  await expect(proxied).rejects.toMatchObject({ code: "NOT_LEADER" });
   await expect(writer.removeFinalizer(kept)).rejects.toMatchObject({ code: "Conflict" });
   expect((await writer.removeFinalizer(written))?.metadata?.finalizers).toEqual(["example.org/hold"]);
 });
