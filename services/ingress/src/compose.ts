@@ -1,4 +1,6 @@
 /** The ingress, put together. */
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
 import type { ChangeFeed } from "@fairlead/bus";
 import { feedSource } from "@fairlead/bus/nats";
 import type { FeedSource } from "@fairlead/bus/nats";
@@ -12,6 +14,7 @@ import type { KubeClient } from "@fairlead/kube";
 import { cidrMatcher } from "@fairlead/types";
 import type { IngressConfig } from "./config.ts";
 import { Controller } from "./control/controller.ts";
+import { StatusLeader } from "./control/status-leader.ts";
 import { IngressMetrics } from "./ingress-metrics.ts";
 import { collectedMetrics, PortMetrics } from "./l4/port-metrics.ts";
 import { PortServices } from "./l4/port-services.ts";
@@ -47,6 +50,7 @@ export const parts = {
   metrics: token<IngressMetrics>("metrics"),
   portMetrics: token<PortMetrics>("port metrics"),
   ports: token<PortServices>("ports"),
+  statusLeader: token<StatusLeader>("status leader"),
   upstreams: token<UpstreamSet>("upstreams"),
 };
 
@@ -118,6 +122,21 @@ export function wireIngress(config: IngressConfig, given: IngressGiven): Wiring 
     });
     httpsPort = () => listeners.httpsPort;
     return listeners;
+  });
+  wiring.bind(parts.statusLeader, (get) => {
+    const { leaseNamespace, leaseName, podNamespace, podName, updateStatusOnShutdown } = config;
+    const pod = podName === undefined ? undefined : { namespace: podNamespace ?? "default", name: podName };
+    return new StatusLeader({
+      client: get(parts.client),
+      status: get(parts.controller).status,
+      lease: { namespace: leaseNamespace, name: leaseName },
+      identity: `${podName ?? hostname()}-${randomUUID()}`,
+      pod,
+      takesBack: updateStatusOnShutdown,
+      metrics: get(parts.metrics),
+      clock,
+      log,
+    });
   });
   // What the ingress listens at itself is known once the listeners are bound, which is before the first port is.
   let doors = (): readonly OwnDoor[] => [];
@@ -195,7 +214,7 @@ export function composeIngress(config: IngressConfig, given: IngressGiven): Ingr
       { name: "API client", start: () => Promise.resolve(), stop: () => Promise.resolve(client.transport.close()) },
       ...resolve(parts.feed).parts,
       resolve(parts.controller),
-      besideEachOther("doors", [listeners, resolve(parts.ports)]),
+      besideEachOther("doors and status", [listeners, resolve(parts.ports), resolve(parts.statusLeader)]),
     ],
     log: given.log,
     clock: given.clock,

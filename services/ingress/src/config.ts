@@ -39,6 +39,17 @@ function table() {
       describe: "Port in redirects to https; else the one that is bound",
     }),
     publishAddress: option.list({ default: [], describe: "Addresses or names to write into the status of Ingresses" }),
+    updateStatusOnShutdown: option.boolean({
+      default: true,
+      describe: "The last replica takes the status of Ingresses back when it stops",
+    }),
+    leaseNamespace: option.string({
+      default: "kube-system",
+      describe: "Namespace of the Lease of who writes the status",
+    }),
+    leaseName: option.string({ default: "fairlead-ingress", describe: "Its name; another one for each class" }),
+    podNamespace: option.string({ optional: true, describe: "Namespace of the pod that this process runs in" }),
+    podName: option.string({ optional: true, describe: "Its name; by its labels other replicas are known" }),
     natsUrl: option.string({ optional: true, describe: "NATS servers to follow, comma separated: nats://host:4222" }),
     natsBucket: option.string({ default: "fairlead", describe: "Bucket of the feed, one a cluster" }),
     natsUser: option.string({ optional: true, describe: "User name for NATS" }),

@@ -6,6 +6,7 @@ export class IngressMetrics {
   readonly routes: Gauge;
   readonly refused: Gauge;
   readonly reloads: Counter;
+  readonly leader: Gauge;
   readonly #requests: Counter<"ingress" | "namespace" | "status">;
   readonly #durations: Histogram<"ingress" | "namespace">;
 
@@ -22,6 +23,7 @@ export class IngressMetrics {
     );
     this.routes = metrics.gauge("fairlead_ingress_routes", "Routes in the table");
     this.refused = metrics.gauge("fairlead_ingress_refused", "Ingresses that are not served, in whole or in part");
+    this.leader = metrics.gauge("fairlead_ingress_leader", "1 while this process writes the status of Ingresses");
     this.reloads = metrics.counter("fairlead_ingress_table_swaps_total", "Times that a new table was put in place");
   }
 

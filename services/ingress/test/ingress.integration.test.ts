@@ -47,7 +47,7 @@ beforeAll(async () => {
     "http-address": "127.0.0.1:0",
     "https-address": "127.0.0.1:0",
     "health-address": "127.0.0.1:0",
-    "publish-address": "127.0.0.1",
+    "publish-address": "127.0.0.1,lb.example.org",
   };
   const argv = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   service = composeIngress(readIngressConfig({ argv, env: {} }), {
@@ -106,7 +106,10 @@ test("an Ingress applied is served and gets its status; changed and deleted, the
   await client.create("ingresses", ingress("web", { "a.example.org": [{ path: "/a" }] }));
   await eventually(async () => expect(await get("/a/x", "a.example.org")).toEqual({ status: 200, body: "web /a/x" }));
   await eventually(async () =>
-    expect((await client.get("ingresses", target)).status?.loadBalancer?.ingress).toEqual([{ ip: "127.0.0.1" }]),
+    expect((await client.get("ingresses", target)).status?.loadBalancer?.ingress).toEqual([
+      { ip: "127.0.0.1" },
+      { hostname: "lb.example.org" },
+    ]),
   );
   await client.apply("ingresses", target, (current) => ({
     ...current,
@@ -151,6 +154,78 @@ test("the certificate comes from the Secret, and a replaced one is served on the
   await client.apply("secrets", target, (current) => ({ ...current, data }));
   await eventually(async () => expect(await servedName("tls.example.org")).toBe("two"), { timeoutMs: 10_000 });
   await expect(servedName("other.test")).rejects.toThrow(/handshake|SSL|ECONNRESET|alert|hang up|disconnected/);
+});
+
+test("a Secret that holds no certificate is told, and takes nothing away", async () => {
+  const events = async (): Promise<string[]> => {
+    const { items } = await client.list("events", { namespace: "default" });
+    return items.map(({ involvedObject, message }) => `${involvedObject.name}: ${message}`);
+  };
+  const hosts = { "bad-tls.example.org": [{ path: "/", service: "web" }] };
+  const tls = [{ hosts: ["bad-tls.example.org"], secretName: "bad-cert" }];
+  await client.create("ingresses", ingress("bad-tls", hosts, { tls }));
+  await eventually(async () => expect(await events()).toContain("bad-tls: Secret default/bad-cert does not exist"));
+  const target = { namespace: "default", name: "bad-cert" };
+  const { "tls.crt": cert = "", "tls.key": key = "" } = await secretData("good");
+  const put = (data: Record<string, string>): Promise<unknown> =>
+    client.apply("secrets", target, (current) => ({ metadata: target, type: "Opaque", ...current, data }));
+  await put({ "tls.crt": cert });
+  await eventually(async () =>
+    expect(await events()).toContain("bad-tls: Secret default/bad-cert lacks tls.crt or tls.key"),
+  );
+  await put({ "tls.crt": cert, "tls.key": key });
+  await eventually(async () => expect(await servedName("bad-tls.example.org")).toBe("good"));
+  const nonsense = Buffer.from("nonsense").toString("base64");
+  await put({ "tls.crt": nonsense, "tls.key": nonsense });
+  await eventually(async () =>
+    expect(await events()).toContain("bad-tls: Secret default/bad-cert holds no certificate with its key"),
+  );
+  expect(await servedName("bad-tls.example.org")).toBe("good");
+});
+
+test("a class becomes the default, has parameters that are told, and goes: its Ingresses go with it", async () => {
+  const made = ingressClass("ours", { isDefault: true });
+  const parameters = { apiGroup: "example.org", kind: "Settings", name: "mine", scope: "Cluster" };
+  await client.create("ingressclasses", { ...made, spec: { ...made.spec, parameters } });
+  const hosts = { "default.example.org": [{ path: "/", service: "web" }] };
+  await client.create("ingresses", ingress("by-default", hosts, { className: null }));
+  await eventually(async () => expect((await get("/", "default.example.org")).status).toBe(200));
+  await eventually(async () => {
+    const { items } = await client.list("events", { namespace: "default" });
+    expect(items.filter(({ involvedObject }) => involvedObject.kind === "IngressClass")).toMatchObject([
+      { reason: "ParametersIgnored", involvedObject: { name: "ours" } },
+    ]);
+  });
+  const target = { namespace: "default", name: "by-default" };
+  const status = async (): Promise<unknown> => (await client.get("ingresses", target)).status?.loadBalancer?.ingress;
+  await eventually(async () => expect(await status()).toHaveLength(2));
+  await client.delete("ingressclasses", { name: "ours" });
+  await eventually(async () => expect((await get("/", "default.example.org")).status).toBe(404));
+  await eventually(async () => expect((await status()) ?? []).toEqual([]));
+});
+
+test("a backend that is no Service is told", async () => {
+  const one = ingress("bucket", {});
+  const resource = { apiGroup: "example.org", kind: "Bucket", name: "files" };
+  await client.create("ingresses", { ...one, spec: { ...one.spec, rules: [], defaultBackend: { resource } } });
+  await eventually(async () => {
+    const { items } = await client.list("events", { namespace: "default" });
+    expect(items.filter(({ involvedObject }) => involvedObject.name === "bucket")).toMatchObject([
+      { reason: "Rejected", message: expect.stringContaining("spec.defaultBackend.resource") },
+    ]);
+  });
+});
+
+test("a manifest of before v1 is served as v1", async () => {
+  const metadata = { name: "old", annotations: { "kubernetes.io/ingress.class": "fairlead" } };
+  const backend = { serviceName: "web", servicePort: "http" };
+  const rules = [{ host: "old.example.org", http: { paths: [{ path: "/old", backend }] } }];
+  await client.transport.request({
+    method: "POST",
+    path: "/apis/extensions/v1beta1/namespaces/default/ingresses",
+    body: { apiVersion: "extensions/v1beta1", kind: "Ingress", metadata, spec: { rules } },
+  });
+  await eventually(async () => expect((await get("/old/x", "old.example.org")).status).toBe(200));
 });
 
 test("ready, and measured under ingress-nginx's names", async () => {

@@ -297,6 +297,25 @@ describe("conflicts and classes", () => {
       { isDefault: true },
       false,
     ],
+    ["named, whatever the old annotation says", { annotations: { "kubernetes.io/ingress.class": "x" } }, {}, true],
+    [
+      "another's, whatever the old annotation says",
+      { className: "nginx", annotations: { "kubernetes.io/ingress.class": "fairlead" } },
+      { isDefault: true },
+      false,
+    ],
+    [
+      "an old annotation that is empty",
+      { className: null, annotations: { "kubernetes.io/ingress.class": "" } },
+      {},
+      false,
+    ],
+    [
+      "none, and another's is the default",
+      { className: null },
+      { isDefault: true, controller: "example.org/x" },
+      false,
+    ],
     ["a class of another controller", { className: "fairlead" }, { controller: "example.org/x" }, false],
   ])("class %s", (_, options, classOptions, accepted) => {
     const one = ingress("web", { "a.example.org": [{ path: "/" }] }, options);

@@ -3,10 +3,11 @@ import { FeedView } from "@fairlead/bus";
 import type { ChangeFeed, Following } from "@fairlead/bus";
 import type { Logger, Startable } from "@fairlead/host";
 import { Informer } from "@fairlead/kube";
-import type { EventRecorder, Ingress, KubeClient } from "@fairlead/kube";
+import type { EventRecorder, Ingress, IngressClass, KubeClient } from "@fairlead/kube";
 import { BoundedFrequencyRunner } from "@fairlead/reconcile";
 import type { Clock, Random, ServiceKey } from "@fairlead/types";
 import type { IngressMetrics } from "../ingress-metrics.ts";
+import { ownClasses } from "../plan/ingress-class.ts";
 import type { ClassOptions } from "../plan/ingress-class.ts";
 import { planRoutes } from "../plan/planner.ts";
 import type { PlanProblem } from "../plan/planner.ts";
@@ -41,16 +42,17 @@ export interface ControllerOptions {
 export class Controller implements Startable {
   readonly name = "controller";
   readonly certificates: CertificateStore;
+  readonly status: StatusWriter;
   readonly #options: ControllerOptions;
   readonly #view = new FeedView();
   readonly #ingresses: Informer<"ingresses">;
   readonly #classes: Informer<"ingressclasses">;
   readonly #runner: BoundedFrequencyRunner;
-  readonly #status: StatusWriter;
   #following: Following | undefined;
   #fed = false;
   #planned = false;
   #told = new Set<string>();
+  #toldClasses = new Set<string>();
 
   constructor(options: ControllerOptions) {
     this.#options = options;
@@ -80,13 +82,14 @@ export class Controller implements Startable {
       log,
       onProblem: (ingress, message) => this.#tell(ingress, "Certificate", message),
     });
-    this.#status = new StatusWriter({
+    this.status = new StatusWriter({
       client,
       addresses,
       clock,
       random,
       log,
       find: (namespace, name) => this.#ingresses.get(namespace, name),
+      all: () => this.#ingresses.list(),
     });
   }
 
@@ -98,7 +101,7 @@ export class Controller implements Startable {
 
   async start(): Promise<void> {
     const { feed, upstreams, onFeed } = this.#options;
-    this.#status.start();
+    this.status.start();
     this.#runner.start();
     this.#following = feed.follow({
       kinds: ["service", "slice"],
@@ -118,7 +121,7 @@ export class Controller implements Startable {
   async stop(): Promise<void> {
     await this.#following?.stop();
     await this.#runner.stop();
-    await Promise.all([this.#ingresses.stop(), this.#classes.stop(), this.certificates.stop(), this.#status.stop()]);
+    await Promise.all([this.#ingresses.stop(), this.#classes.stop(), this.certificates.stop(), this.status.stop()]);
     this.#options.upstreams.stop();
   }
 
@@ -134,10 +137,11 @@ export class Controller implements Startable {
     this.certificates.use(plan.certificates);
     gateway.table = plan.table;
     upstreams.prune(plan.backends);
-    this.#status.update(plan.accepted, this.#ingresses.list());
+    this.status.update(plan.accepted);
     metrics.routes.set(plan.table.size);
     metrics.reloads.inc();
     this.#report(plan.problems);
+    this.#reportClasses(ownClasses(classes, [...this.#classes.list()]));
     if (!this.#planned) log.info("routes are in place", { routes: plan.table.size });
     this.#planned = true;
   }
@@ -155,6 +159,22 @@ export class Controller implements Startable {
       if (!this.#told.has(key)) this.#tell(ingress, reason, message);
     }
     this.#told = now;
+  }
+
+  /** Parameters that nobody reads: told once for as long as they stand. */
+  #reportClasses(own: readonly IngressClass[]): void {
+    const withParameters = own.filter(({ spec }) => spec?.parameters !== undefined);
+    const told = this.#toldClasses;
+    this.#toldClasses = new Set(withParameters.map(({ metadata }) => metadata?.uid ?? ""));
+    for (const { metadata } of withParameters) {
+      const { uid = "", name = "" } = metadata ?? {};
+      if (told.has(uid)) continue;
+      const message = "spec.parameters has no effect: the flags of the ingress hold for all classes";
+      // Events about what has no namespace are kept in the default one.
+      const about = { apiVersion: "networking.k8s.io/v1", kind: "IngressClass", namespace: "default", name, uid };
+      this.#options.events.record(about, { type: "Warning", reason: "ParametersIgnored", message });
+      this.#options.log.notice(`IngressClass ${name}: ${message}`);
+    }
   }
 
   #tell({ metadata }: Ingress, reason: string, message: string): void {

@@ -1,4 +1,4 @@
-/** Writes `status.loadBalancer` of the Ingresses that are served, and takes back what we wrote on those that no longer are. */
+/** Writes `status.loadBalancer` of the Ingresses that are served, and takes back what we wrote on those that no longer are, while it may. */
 import { isIP } from "node:net";
 import type { Ingress, KubeClient } from "@fairlead/kube";
 import { isNotFound } from "@fairlead/kube";
@@ -7,6 +7,9 @@ import type { Logger } from "@fairlead/host";
 import type { Clock, Random } from "@fairlead/types";
 
 type Status = NonNullable<NonNullable<NonNullable<Ingress["status"]>["loadBalancer"]>["ingress"]>;
+
+/** Statuses that are taken back at the same time. */
+export const TAKE_BACK_WRITES = 16;
 
 /** What the writer needs. */
 export interface StatusWriterOptions {
@@ -18,6 +21,8 @@ export interface StatusWriterOptions {
   readonly log: Logger;
   /** The Ingress as last seen. */
   readonly find: (namespace: string, name: string) => Ingress | undefined;
+  /** All Ingresses as last seen. */
+  readonly all: () => Iterable<Ingress>;
 }
 
 /** See the module. */
@@ -25,7 +30,9 @@ export class StatusWriter {
   readonly #options: StatusWriterOptions;
   readonly #queue: WorkQueue<string>;
   readonly #wanted: Status;
-  #accepted: ReadonlySet<string> = new Set<string>();
+  #accepted: ReadonlySet<string> | undefined;
+  /** Whether this process may write at this moment. */
+  #mayWrite = (): boolean => false;
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -38,27 +45,64 @@ export class StatusWriter {
     });
   }
 
+  /** Whether there is anything to write at all. */
+  get isUsed(): boolean {
+    return this.#wanted.length > 0;
+  }
+
   start(): void {
     this.#queue.start();
+  }
+
+  /** From now on statuses are written, for as long as `mayWrite` says so. */
+  begin(mayWrite: () => boolean): void {
+    this.#mayWrite = mayWrite;
+    this.#compare();
+  }
+
+  /** No status is written any more. */
+  async end(): Promise<void> {
+    this.#mayWrite = () => false;
+  }
+
+  /** Takes back what was written on the Ingresses that are served; nothing is written afterwards. */
+  async takeBack(): Promise<void> {
+    const keys = [...(this.#accepted ?? [])];
+    await this.end();
+    const work = Array.from({ length: TAKE_BACK_WRITES }, async () => {
+      for (let key = keys.pop(); key !== undefined; key = keys.pop()) await this.#patch(key, []);
+    });
+    await Promise.all(work);
   }
 
   stop(): Promise<void> {
     return this.#queue.stop();
   }
 
-  /** Tells which Ingresses are served now, of all that there are. */
-  update(accepted: readonly Ingress[], all: Iterable<Ingress>): void {
-    if (this.#wanted.length === 0) return;
+  /** Tells which Ingresses are served now. */
+  update(accepted: readonly Ingress[]): void {
+    if (!this.isUsed) return;
     this.#accepted = new Set(accepted.map(keyOf));
-    for (const ingress of all) if (this.#patchFor(ingress) !== undefined) this.#queue.add(keyOf(ingress));
+    this.#compare();
+  }
+
+  #compare(): void {
+    if (!this.#mayWrite()) return;
+    for (const ingress of this.#options.all()) {
+      if (this.#patchFor(ingress) !== undefined) this.#queue.add(keyOf(ingress));
+    }
   }
 
   async #write(key: string): Promise<void> {
-    const { client, find } = this.#options;
     const [namespace = "", name = ""] = key.split("/");
-    const ingress = find(namespace, name);
+    const ingress = this.#options.find(namespace, name);
     const patch = ingress && this.#patchFor(ingress);
-    if (patch === undefined) return;
+    if (patch !== undefined && this.#mayWrite()) await this.#patch(key, patch);
+  }
+
+  async #patch(key: string, patch: Status): Promise<void> {
+    const { client } = this.#options;
+    const [namespace = "", name = ""] = key.split("/");
     try {
       await client.patchStatus("ingresses", { namespace, name }, { loadBalancer: { ingress: patch } });
     } catch (error) {
@@ -67,6 +111,8 @@ export class StatusWriter {
   }
 
   #patchFor(ingress: Ingress): Status | undefined {
+    // Before the first plan nothing is known of who is served.
+    if (this.#accepted === undefined) return undefined;
     const current = ingress.status?.loadBalancer?.ingress ?? [];
     const same = sameStatus(current, this.#wanted);
     if (this.#accepted.has(keyOf(ingress))) return same ? undefined : this.#wanted;

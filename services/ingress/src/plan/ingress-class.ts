@@ -14,16 +14,16 @@ export interface ClassOptions {
   readonly controllerName: string;
 }
 
+/** The classes that are ours. */
+export function ownClasses(options: ClassOptions, classes: readonly IngressClass[]): readonly IngressClass[] {
+  return classes.filter(({ spec }) => spec?.controller === options.controllerName);
+}
+
 /** Decides by the IngressClasses there are. */
 export function acceptsIngress(options: ClassOptions, classes: readonly IngressClass[]): (ingress: Ingress) => boolean {
-  const ours = new Set(
-    classes
-      .filter(({ spec }) => spec?.controller === options.controllerName)
-      .map(({ metadata }) => metadata?.name ?? ""),
-  );
-  const isDefault = classes.some(
-    ({ metadata }) => ours.has(metadata?.name ?? "") && metadata?.annotations?.[defaultAnnotation] === "true",
-  );
+  const own = ownClasses(options, classes);
+  const ours = new Set(own.map(({ metadata }) => metadata?.name ?? ""));
+  const isDefault = own.some(({ metadata }) => metadata?.annotations?.[defaultAnnotation] === "true");
   return ({ metadata, spec }) => {
     if (spec?.ingressClassName !== undefined) return ours.has(spec.ingressClassName);
     const legacy = metadata?.annotations?.[legacyAnnotation];
