@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { ask } from "./support/client.ts";
 import { asValue, down, endpoint, service, servicePort, slice, stateOf } from "./support/objects.ts";
 import { startServer } from "./support/server.ts";
+import type { TestServer } from "./support/server.ts";
 
 const web = "web.default.svc.cluster.local.";
 const webAt = (address: string) =>
@@ -68,6 +69,37 @@ describe("a change", () => {
     );
     expect((await ask(server.port, set, "A")).rcode).toBe("NXDOMAIN");
     expect((await ask(server.port, `set-1.${set}`, "A")).rcode).toBe("NXDOMAIN");
+  });
+});
+
+describe("the name of an address", () => {
+  const reverse = "1.0.244.10.in-addr.arpa.";
+  const names = async (server: TestServer): Promise<readonly string[]> =>
+    (await ask(server.port, reverse, "PTR")).answers.map((line) => line.split(" ")[2]?.split(".")[1] ?? "").toSorted();
+
+  it("follows the Services that have it, as they come and go", async () => {
+    const at = (name: string, ...addresses: readonly string[]) =>
+      asValue.slice(
+        slice(
+          name,
+          addresses.map((address) => endpoint(address)),
+        ),
+      );
+    await using server = await startServer(
+      stateOf(asValue.service(service("a", { headless: true })), asValue.service(service("b")), at("a", "10.244.0.1")),
+    );
+    expect(await names(server)).toEqual(["a"]);
+    await server.put(at("b", "10.244.0.1", "10.244.0.2"), asValue.service(service("c")), at("c", "10.244.0.1"));
+    expect(await names(server)).toEqual(["a", "b", "c"]);
+    await server.put(at("b", "10.244.0.2"));
+    expect(await names(server)).toEqual(["a", "c"]);
+    await server.remove(asValue.service(service("c")));
+    expect(await names(server)).toEqual(["a"]);
+    await server.put(at("a"));
+    expect((await ask(server.port, reverse, "PTR")).rcode).toBe("NXDOMAIN");
+    // A cluster IP goes before endpoints.
+    await server.put(at("a", "10.244.0.1"), asValue.service(service("ip", { clusterIPs: [ipAddress("10.244.0.1")] })));
+    expect((await ask(server.port, reverse, "PTR")).answers).toEqual([`${reverse} PTR ip.default.svc.cluster.local.`]);
   });
 });
 

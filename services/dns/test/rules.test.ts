@@ -267,7 +267,9 @@ const cases: readonly Case[] = [
   { ask: "PTR 10.0.96.10.in-addr.arpa.", answers: [`10.0.96.10.in-addr.arpa. PTR ${web}`] },
   { ask: "A 10.0.96.10.in-addr.arpa.", authority: ["in-addr.arpa. SOA"] },
   { ask: "PTR 1.1.244.10.in-addr.arpa.", answers: [`1.1.244.10.in-addr.arpa. PTR set-0.${set}`] },
-  { ask: "PTR 7.1.244.10.in-addr.arpa.", rcode: "NXDOMAIN", authority: ["in-addr.arpa. SOA"] },
+  // Not in the specification, but CoreDNS names the endpoints of every Service.
+  { ask: "PTR 7.1.244.10.in-addr.arpa.", answers: [`7.1.244.10.in-addr.arpa. PTR 10-244-1-7.${web}`] },
+  { ask: "PTR 4.1.244.10.in-addr.arpa.", rcode: "NXDOMAIN", authority: ["in-addr.arpa. SOA"] },
   { ask: "PTR 300.1.244.10.in-addr.arpa.", rcode: "NXDOMAIN", authority: ["in-addr.arpa. SOA"] },
   {
     ask: "PTR 2.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.",

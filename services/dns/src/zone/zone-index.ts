@@ -3,6 +3,7 @@ import { FeedView } from "@fairlead/bus";
 import type { FeedBatch } from "@fairlead/bus";
 import { serviceKey, splitServiceKey } from "@fairlead/types";
 import type { IpAddress, ServiceKey } from "@fairlead/types";
+import type { AddressSet } from "./address-set.ts";
 import { serviceRecords } from "./service-records.ts";
 import type { ServiceRecords } from "./service-records.ts";
 
@@ -39,8 +40,9 @@ export class ZoneIndex {
   readonly #compiled = new Map<ServiceKey, ServiceRecords>();
   /** How many Services each namespace has. */
   readonly #namespaces = new Map<string, number>();
-  readonly #owners = new Map<IpAddress, Map<ServiceKey, readonly AddressOwner[]>>();
-  /** What each Service has entered into the tables above and below. */
+  /** Which Services give names to an address. Keys alone, as there are as many addresses as endpoints: names are made when asked for. */
+  readonly #owners = new Map<IpAddress, ServiceKey | Set<ServiceKey>>();
+  /** What each Service has entered into the table above. */
   readonly #entered = new Map<ServiceKey, readonly IpAddress[]>();
   /** Services behind which one of the servers' own addresses stands. */
   readonly #nameServers = new Set<ServiceKey>();
@@ -82,9 +84,11 @@ export class ZoneIndex {
     return this.#view.namespaces.has(namespace) || this.#namespaces.has(namespace);
   }
 
-  /** Names for an address: Services by their cluster IP, else endpoints of headless ones. */
+  /** Names for an address: Services by their cluster IP, else ready endpoints of any. */
   ownersOf(address: IpAddress): readonly AddressOwner[] {
-    const all = [...(this.#owners.get(address)?.values() ?? [])].flat();
+    const found = this.#owners.get(address) ?? new Set<ServiceKey>();
+    const keys = typeof found === "string" ? [found] : [...found];
+    const all = keys.flatMap((key) => this.#namesIn(key, address));
     const own = all.filter(({ host }) => host === undefined);
     return own.length > 0 ? own : all;
   }
@@ -107,27 +111,48 @@ export class ZoneIndex {
     return made;
   }
 
+  #namesIn(key: ServiceKey, address: IpAddress): AddressOwner[] {
+    const records = this.#records(key);
+    if (records === undefined) return [];
+    const { namespace, name: service } = splitServiceKey(key);
+    if (records.kind === "cluster" && holds(records.own, address)) return [{ namespace, service }];
+    const hosts = [...records.hosts].filter(([, addresses]) => holds(addresses, address));
+    return hosts.map(([host]) => ({ namespace, service, host }));
+  }
+
   #enter(key: ServiceKey, tags: Set<Tag>): void {
     const { namespace, name } = splitServiceKey(key);
     tags.add(serviceTag(namespace, name));
     for (const address of this.#entered.get(key) ?? []) {
       tags.add(addressTag(address));
-      const owners = this.#owners.get(address);
-      owners?.delete(key);
-      if (owners?.size === 0) this.#owners.delete(address);
+      this.#disown(address, key);
     }
     this.#compiled.delete(key);
     const records = this.#records(key);
     this.#count(key, namespace, records !== undefined, tags);
-    const owned = records ? ownedAddresses(records, namespace, name) : new Map<IpAddress, readonly AddressOwner[]>();
+    const owned = records ? ownedAddresses(records) : [];
     if (records === undefined) this.#entered.delete(key);
-    else this.#entered.set(key, [...owned.keys()]);
-    for (const [address, owners] of owned) {
-      const all = this.#owners.get(address) ?? new Map<ServiceKey, readonly AddressOwner[]>();
-      this.#owners.set(address, all.set(key, owners));
+    else this.#entered.set(key, owned);
+    for (const address of owned) {
+      this.#own(address, key);
       tags.add(addressTag(address));
     }
     this.#noteNameServer(key, records, tags);
+  }
+
+  #own(address: IpAddress, key: ServiceKey): void {
+    const owners = this.#owners.get(address);
+    if (owners === undefined || owners === key) this.#owners.set(address, key);
+    else if (typeof owners === "string") this.#owners.set(address, new Set([owners, key]));
+    else owners.add(key);
+  }
+
+  #disown(address: IpAddress, key: ServiceKey): void {
+    const owners = this.#owners.get(address);
+    if (owners === key) this.#owners.delete(address);
+    if (typeof owners !== "object") return;
+    owners.delete(key);
+    if (owners.size === 0) this.#owners.delete(address);
   }
 
   #count(key: ServiceKey, namespace: string, exists: boolean, tags: Set<Tag>): void {
@@ -149,19 +174,12 @@ export class ZoneIndex {
   }
 }
 
-/** Which addresses a Service gives names to: its cluster IPs, or the endpoints of a headless one. */
-function ownedAddresses(records: ServiceRecords, namespace: string, service: string): Map<IpAddress, AddressOwner[]> {
-  const owned = new Map<IpAddress, AddressOwner[]>();
-  if (records.kind === "cluster") {
-    for (const address of [...records.own.v4, ...records.own.v6]) owned.set(address, [{ namespace, service }]);
-  }
-  if (records.kind !== "headless") return owned;
-  for (const [host, { v4, v6 }] of records.hosts) {
-    for (const address of [...v4, ...v6]) {
-      const owners = owned.get(address) ?? [];
-      owners.push({ namespace, service, host });
-      owned.set(address, owners);
-    }
-  }
-  return owned;
+/** Which addresses a Service gives names to: its cluster IPs and its ready endpoints, as CoreDNS does; each once. */
+function ownedAddresses(records: ServiceRecords): readonly IpAddress[] {
+  const endpoints = [...records.hosts.values()].flatMap(({ v4, v6 }) => [...v4, ...v6]);
+  return [...new Set([...records.own.v4, ...records.own.v6, ...endpoints])];
+}
+
+function holds({ v4, v6 }: AddressSet, address: IpAddress): boolean {
+  return v4.includes(address) || v6.includes(address);
 }
