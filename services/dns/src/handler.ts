@@ -49,7 +49,7 @@ export class Handler {
     this.#options = options;
   }
 
-  /** The answer; a promise where others must be asked; undefined for what must not be answered: responses, and what has no header. */
+  /** The answer; a promise where others must be asked (the query's bytes may be used again meanwhile); undefined for what must not be answered: responses, and what has no header. */
   handle(bytes: Buffer, arrival: Arrival): Buffer | undefined | Promise<Buffer> {
     if (bytes.length < headerBytes || ((bytes[2] ?? 0) & 0x80) !== 0) {
       this.#options.counters.dropped += 1;
@@ -122,7 +122,8 @@ export class Handler {
     return filled;
   }
 
-  async #forward(bytes: Buffer, query: Query, question: Question, room: Room): Promise<Buffer> {
+  async #forward(received: Buffer, query: Query, question: Question, room: Room): Promise<Buffer> {
+    const bytes = Buffer.from(received);
     const { forwarder, clock, waited, log } = this.#options;
     const began = clock.monotonic();
     try {
@@ -138,7 +139,8 @@ export class Handler {
   }
 
   /** An alias to another zone: with the addresses that others know for it, or alone. Not kept: those have a life of their own. */
-  async #chase(bytes: Buffer, query: Query, question: Question, answer: ZoneAnswer, room: Room): Promise<Buffer> {
+  async #chase(received: Buffer, query: Query, question: Question, answer: ZoneAnswer, room: Room): Promise<Buffer> {
+    const bytes = Buffer.from(received);
     const { forwarder, clock, waited, log } = this.#options;
     const began = clock.monotonic();
     let found: ZoneAnswer["answers"] = [];

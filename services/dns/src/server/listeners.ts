@@ -1,6 +1,7 @@
 /** UDP and TCP on every address that is asked for. */
 import { splitHostPort } from "@fairlead/host";
 import type { Logger, Startable } from "@fairlead/host";
+import { whyNoSystemCalls } from "@fairlead/sockets";
 import type { Clock } from "@fairlead/types";
 import type { Handler } from "../handler.ts";
 import { TcpServer } from "./tcp-server.ts";
@@ -44,6 +45,8 @@ export class Listeners implements Startable {
       await this.stop();
       throw error;
     }
+    const reason = whyNoSystemCalls();
+    if (reason !== undefined) this.#options.log.warn("queries are answered one by one, at more cost", { reason });
     this.#options.log.info("listens", { addresses: this.#bound });
   }
 
