@@ -8,6 +8,8 @@ export const MAX_CHUNK_SIZE_DIGITS = 12;
 /** Bytes of all chunk extensions of one body together: they are dropped, and cost the reader only. */
 export const MAX_EXTENSION_BYTES = 16 * 1024;
 
+const framingKeys = new Set(["content-length", "transfer-encoding"]);
+
 /** What the next byte may be. */
 type Place =
   | "size"
@@ -139,7 +141,8 @@ export class ChunkedBody implements BodyReader {
       return bytes.length;
     }
     const trailers = readFields(held.toString("latin1", 0, size), 0, size - 2);
-    if ("refused" in trailers) return -1;
+    // A trailer cannot frame anything any more; who sends one means another server than us.
+    if ("refused" in trailers || trailers.keys.some((key) => framingKeys.has(key))) return -1;
     this.trailers = trailers;
     this.#held = undefined;
     this.#place = "done";

@@ -1,6 +1,8 @@
 /** The fields of one head (or trailer), in their order, and the one reader for them. */
 import { MAX_FIELDS, tokenBytes, valueBytes } from "./grammar.ts";
 
+const framing = /^(?:content-length|transfer-encoding)$/i;
+
 /** Why a message is refused, with the status that says so to a client. */
 export interface Refusal {
   readonly refused: 400 | 413 | 431 | 501 | 505;
@@ -70,7 +72,12 @@ export function readFields(text: string, at: number, end: number): Fields | Refu
     const next = to + 2;
     while (to > from && (text.charCodeAt(to - 1) === 0x20 || text.charCodeAt(to - 1) === 0x09)) to -= 1;
     if (fields.size === MAX_FIELDS) return refusal(431, "there are too many fields");
-    fields.add(text.slice(at, colon), text.slice(from, to));
+    const name = text.slice(at, colon);
+    // Tabs around what frames a body are known to hide it from some servers.
+    if ((name.length === 14 || name.length === 17) && framing.test(name) && text.slice(colon, next).includes("\t")) {
+      return refusal(400, "a length stands between tabs");
+    }
+    fields.add(name, text.slice(from, to));
     at = next;
   }
   return fields;

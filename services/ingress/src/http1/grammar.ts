@@ -15,12 +15,13 @@ function bytes(allowed: (code: number) => boolean): Uint8Array {
 export const tokenBytes = bytes((code) => code > 0x20 && code < 0x7f && !delimiters.has(String.fromCharCode(code)));
 /** 1 for the bytes of a field value: visible ASCII, space, tab and what is above ASCII. */
 export const valueBytes = bytes((code) => code === 0x09 || (code >= 0x20 && code !== 0x7f));
-/** 1 for the bytes of a request target: no space and no control; what is above ASCII goes through as it came. */
-export const targetBytes = bytes((code) => code > 0x20 && code !== 0x7f);
+/** 1 for the bytes of a request target: visible ASCII. A fragment (#) is never sent. */
+export const targetBytes = bytes((code) => code > 0x20 && code < 0x7f && code !== 0x23);
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const value = /^[\t\x20-\x7e\x80-\xff]*$/;
-const target = /^[\x21-\x7e\x80-\xff]+$/;
+const target = /^[\x21\x22\x24-\x7e]+$/;
+const absolute = /^https?:\/\/(?:\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::\d*)?(?:[/?]|$)/i;
 
 /** Whether a text from elsewhere (HTTP/2, an annotation) may be the name of a field. */
 export function isToken(text: string): boolean {
@@ -30,6 +31,11 @@ export function isToken(text: string): boolean {
 /** Whether it may be a value. Characters beyond latin1 may not: cut to one byte, they could become a line break. */
 export function isFieldValue(text: string): boolean {
   return value.test(text);
+}
+
+/** Whether a target of the right bytes has a form that a proxy may be sent: a path, a URL, or `*` (RFC 9112, 3.2). */
+export function isTargetForm(text: string): boolean {
+  return text.startsWith("/") || text === "*" || absolute.test(text);
 }
 
 /** Whether it may be a request target. */

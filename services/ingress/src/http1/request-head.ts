@@ -4,7 +4,7 @@ import { readFields, refusal } from "./fields.ts";
 import type { Fields, Refusal } from "./fields.ts";
 import { noBody, saidFraming } from "./framing.ts";
 import type { Framing } from "./framing.ts";
-import { targetBytes } from "./grammar.ts";
+import { isTargetForm, targetBytes } from "./grammar.ts";
 import { headText } from "./head-text.ts";
 
 /** One request's head. */
@@ -48,6 +48,8 @@ export function readRequestHead(bytes: Buffer): RequestHead | Refusal | undefine
   if (!methods.has(method)) {
     return /^[A-Z-]{1,32}$/.test(method) ? refusal(501, "the method is unknown") : refusal(400, "the method is none");
   }
+  // That of CONNECT is a host and port; whoever serves requests refuses the method anyway.
+  if (method !== "CONNECT" && !isTargetForm(target)) return refusal(400, "the request target is none");
   const minor = version === "HTTP/1.1\r\n" ? 1 : 0;
   const fields = readFields(text, at + 11, text.length - 2);
   if ("refused" in fields) return fields;

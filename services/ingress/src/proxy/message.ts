@@ -58,7 +58,7 @@ export function readFacts(request: ClientRequest, peer: Peer, settings: ProxySet
     if (version !== "1.0") return { status: 400, reason: "Host is missing" };
     authority = "";
   } else if (!authorityPattern.test(authority)) return { status: 400, reason: "Host is no host name" };
-  const path = target.includes("#") ? undefined : requestPath(target);
+  const path = requestPath(target);
   if (path === undefined) return { status: 400, reason: "the request target is no path" };
   return { request, host: hostOf(authority), path, target, origin: readOrigin(request, peer, authority, settings) };
 }

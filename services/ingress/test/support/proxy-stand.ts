@@ -3,15 +3,15 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { IncomingMessage, RequestListener, Server } from "node:http";
 import { request as httpRequest } from "node:http";
-import { connect } from "node:net";
-import type { AddressInfo } from "node:net";
+import { connect, createServer as createTcpServer } from "node:net";
+import type { AddressInfo, Server as TcpServer, Socket } from "node:net";
 import type { SecureContext } from "node:tls";
 import { FeedView } from "@fairlead/bus";
 import { createMetrics, silentLogger, systemClock } from "@fairlead/host";
 import type { Ingress } from "@fairlead/kube";
 import { seededRandom } from "@fairlead/testkit";
 import { cidr, cidrMatcher, feedKeyOf, ipAddress, port } from "@fairlead/types";
-import type { Change, FeedValue } from "@fairlead/types";
+import type { Change, Clock, FeedValue } from "@fairlead/types";
 import { IngressMetrics } from "../../src/ingress-metrics.ts";
 import { planRoutes } from "../../src/plan/planner.ts";
 import type { RoutePlan } from "../../src/plan/planner.ts";
@@ -35,13 +35,15 @@ export class ProxyStand implements AsyncDisposable {
   readonly view = new FeedView();
   readonly upstreams = new UpstreamSet({ random: seededRandom(7), scheduler: "rr" });
   readonly #servers: Server[] = [];
+  readonly #tcpServers: TcpServer[] = [];
+  readonly #sockets = new Set<Socket>();
   context: SecureContext | undefined;
 
-  constructor(settings: Partial<ProxySettings> = {}) {
+  constructor(settings: Partial<ProxySettings> = {}, clock: Clock = systemClock) {
     this.gateway = new Gateway({
       upstreams: this.upstreams,
       metrics: new IngressMetrics(createMetrics()),
-      clock: systemClock,
+      clock,
       random: seededRandom(11),
       log: silentLogger,
       settings: {
@@ -61,7 +63,7 @@ export class ProxyStand implements AsyncDisposable {
       gateway: this.gateway,
       certificate: () => this.context,
       drainMs: 2_000,
-      clock: systemClock,
+      clock,
       log: silentLogger,
     });
   }
@@ -77,6 +79,20 @@ export class ProxyStand implements AsyncDisposable {
     server.listen(0, address);
     await once(server, "listening");
     this.#servers.push(server);
+    return `${address}:${(server.address() as AddressInfo).port}`;
+  }
+
+  /** Starts a backend that speaks whatever it likes on its connections. */
+  async tcpBackend(address: string, onSocket: (socket: Socket) => void): Promise<string> {
+    const server = createTcpServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on("error", () => {});
+      socket.on("close", () => this.#sockets.delete(socket));
+      onSocket(socket);
+    });
+    server.listen(0, address);
+    await once(server, "listening");
+    this.#tcpServers.push(server);
     return `${address}:${(server.address() as AddressInfo).port}`;
   }
 
@@ -206,6 +222,8 @@ export class ProxyStand implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#servers) server.closeAllConnections();
+    for (const socket of this.#sockets) socket.destroy();
+    for (const server of this.#tcpServers) server.close();
     await this.listeners.stop();
     this.upstreams.stop();
     await Promise.all(
