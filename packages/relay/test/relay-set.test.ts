@@ -1,16 +1,16 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
-import type { AddressInfo, Server, Socket } from "node:net";
-import { createPicker } from "@fairlead/balancing";
-import { silentLogger, systemClock } from "@fairlead/host";
-import { eventually, FakeClock, seededRandom } from "@fairlead/testkit";
-import { serviceKey, servicePortKey } from "@fairlead/types";
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+import { systemClock } from "@fairlead/host";
+import { eventually, FakeClock } from "@fairlead/testkit";
 import type { Clock } from "@fairlead/types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { RelaySet } from "../src/index.ts";
-import type { RelayEntry, RelayFrontend } from "../src/index.ts";
+import type { RelayEntry, RelayFrontend, RelaySet } from "../src/index.ts";
 import { PROXY_HEADER_MS } from "../src/proxy-header/header-reader.ts";
+import { adding, endpointAt, entryOf, frontendAt, TcpBackend } from "../src/testing.ts";
+import type { At } from "../src/testing.ts";
+import { loopback, makeRelaySet } from "./support/relays.ts";
 
 let cleanups: AsyncDisposableStack;
 let problems: string[];
@@ -22,53 +22,27 @@ beforeEach(() => {
 afterEach(() => cleanups.disposeAsync());
 
 function relays(clock: Clock = systemClock): RelaySet<RelayEntry> {
-  const made = new RelaySet<RelayEntry>({
-    makePicker: (scheduler) => createPicker(scheduler ?? "rr", { random: seededRandom(1) }),
-    observer: { serving: () => {}, problem: (entry, _, { kind }) => problems.push(`${entry.key} ${kind}`) },
-    keepsSource: () => false,
+  const made = makeRelaySet({
     clock,
-    log: silentLogger,
-    connectTimeoutMs: 500,
-    udpTimeoutMs: 30_000,
+    observer: { serving: () => {}, problem: (entry, _, { kind }) => problems.push(`${entry.key} ${kind}`) },
   });
   cleanups.defer(() => made.cleanup());
   return made;
 }
 
-async function server(serve: (socket: Socket) => void): Promise<number> {
-  const made: Server = createServer({ allowHalfOpen: true }, serve);
-  const open = new Set<Socket>();
-  made.on("connection", (socket) => {
-    open.add(socket.on("error", () => {}).on("close", () => open.delete(socket)));
-  });
-  made.listen(0, "127.0.0.1");
-  await once(made, "listening");
-  cleanups.defer(() => {
-    for (const socket of open) socket.destroy();
-    made.close();
-  });
-  return (made.address() as AddressInfo).port;
+async function server(serve: (socket: Socket) => void): Promise<At> {
+  return cleanups.use(await TcpBackend.start("127.0.0.1", serve));
 }
 
-const echo = (): Promise<number> => server((socket) => socket.pipe(socket));
+const echo = (): Promise<At> => server((socket) => socket.pipe(socket));
 
-function frontend(more: Partial<RelayFrontend> = {}): RelayFrontend {
-  const address = `127.34.${randomInt(1, 255)}.${randomInt(1, 255)}`;
-  return { address, port: randomInt(20_000, 30_000), policy: "Cluster", sourceRanges: [], ...more };
+function frontend(options: Parameters<typeof frontendAt>[1] = {}): RelayFrontend {
+  return frontendAt({ address: loopback(34), port: randomInt(20_000, 30_000) }, options);
 }
 
-function entry(
-  at: RelayFrontend,
-  endpoint: { port: number; address?: string },
-  more: Partial<RelayEntry> = {},
-): RelayEntry {
-  const { port, address = "127.0.0.1" } = endpoint;
-  const endpoints = [{ key: `${address}:${port}`, address, port, weight: 1 }];
-  const servicePort = servicePortKey(serviceKey("default", "web"), "", "TCP");
-  return { key: "web", servicePort, protocol: "TCP", frontends: [at], cluster: endpoints, local: [], ...more };
+function entry(at: RelayFrontend, endpoint: At, name = "web"): RelayEntry {
+  return entryOf({ name, frontends: [at], endpoints: [endpointAt(endpoint)] });
 }
-
-const adding = (...added: RelayEntry[]) => ({ added, updated: [], removed: [] });
 
 async function exchange(at: RelayFrontend, ...pieces: (string | Buffer)[]): Promise<string> {
   const socket = connect({ host: at.address, port: at.port, allowHalfOpen: true, noDelay: true });
@@ -93,26 +67,26 @@ describe("a frontend that reads the PROXY header", () => {
     ["with the rest later", [line, "hello"]],
   ])("takes it off: %s", async (_, pieces) => {
     const at = frontend({ readsProxyHeader: true });
-    await relays().apply(adding(entry(at, { port: await echo() })));
+    await relays().apply(adding(entry(at, await echo())));
     expect(await exchange(at, ...pieces)).toBe("hello");
   });
 
   it("serves a client that says nothing more", async () => {
     const at = frontend({ readsProxyHeader: true });
-    await relays().apply(adding(entry(at, { port: await server((socket) => socket.end("bye")) })));
+    await relays().apply(adding(entry(at, await server((socket) => socket.end("bye")))));
     expect(await exchange(at, line)).toBe("bye");
   });
 
   it("hands what it says to the picker and, where it writes one, to the endpoint", async () => {
     const at = frontend({ readsProxyHeader: true, writesProxyHeader: true });
-    await relays().apply(adding(entry(at, { port: await echo() })));
+    await relays().apply(adding(entry(at, await echo())));
     expect(await exchange(at, `${line}hello`)).toBe(`${line}hello`);
   });
 
   it.each(["GET / HTTP/1.1\r\n\r\n", "PROX"])("resets a client that begins with %j", async (text) => {
     const at = frontend({ readsProxyHeader: true });
     const used = relays();
-    await used.apply(adding(entry(at, { port: await echo() })));
+    await used.apply(adding(entry(at, await echo())));
     await expect(exchange(at, text)).rejects.toMatchObject({ code: "ECONNRESET" });
     const [first] = used.counters();
     expect(first?.[1]).toMatchObject({ refusedByHeader: 1, bytesToEndpoints: 0 });
@@ -123,7 +97,7 @@ describe("a frontend that reads the PROXY header", () => {
     const at = frontend({ readsProxyHeader: true });
     const clock = new FakeClock();
     const used = relays(clock);
-    await used.apply(adding(entry(at, { port: await echo() })));
+    await used.apply(adding(entry(at, await echo())));
     const [first] = used.counters();
     const asked = exchangeSilently(at);
     await eventually(() => expect(first?.[1].active).toBe(1));
@@ -144,7 +118,7 @@ async function exchangeSilently(at: RelayFrontend): Promise<string | undefined> 
 describe("a frontend that writes the PROXY header", () => {
   it("says the client's address and port, and the place it asked", async () => {
     const at = frontend({ writesProxyHeader: true });
-    await relays().apply(adding(entry(at, { port: await echo() })));
+    await relays().apply(adding(entry(at, await echo())));
     expect(await exchange(at, "x")).toMatch(
       new RegExp(`^PROXY TCP4 127\\.0\\.0\\.1 ${at.address.replaceAll(".", "\\.")} \\d+ ${at.port}\r\nx$`),
     );
@@ -154,14 +128,14 @@ describe("a frontend that writes the PROXY header", () => {
 describe("a set", () => {
   it("looks up the name of an endpoint", async () => {
     const at = frontend();
-    await relays().apply(adding(entry(at, { port: await echo(), address: "localhost" })));
+    await relays().apply(adding(entry(at, { address: "localhost", port: (await echo()).port })));
     expect(await exchange(at, "hello")).toBe("hello");
   });
 
   it("lets open connections end when their entry has gone, and waits for them", async () => {
     const at = frontend();
     const used = relays();
-    const web = entry(at, { port: await echo() });
+    const web = entry(at, await echo());
     await used.apply(adding(web));
     const socket = connect({ host: at.address, port: at.port });
     socket.write("1");
@@ -181,7 +155,7 @@ describe("a set", () => {
     const at = frontend();
     const clock = new FakeClock();
     const used = relays(clock);
-    await used.apply(adding(entry(at, { port: await echo() })));
+    await used.apply(adding(entry(at, await echo())));
     const socket = connect({ host: at.address, port: at.port });
     socket.write("1");
     await once(socket, "data");
@@ -195,8 +169,8 @@ describe("a set", () => {
 
   it("tells who has to go without an address that two name", async () => {
     const at = frontend();
-    const port = await echo();
-    await relays().apply(adding(entry(at, { port }, { key: "a" }), entry(at, { port }, { key: "b" })));
-    expect(problems).toEqual(["b taken"]);
+    const to = await echo();
+    await relays().apply(adding(entry(at, to, "a"), entry(at, to, "b")));
+    expect(problems).toEqual(["default/b:/TCP taken"]);
   });
 });

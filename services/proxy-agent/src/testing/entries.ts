@@ -1,15 +1,10 @@
 /** Entries for tests, with everything that a test does not care about filled in. */
+import type { At } from "@fairlead/relay/testing";
 import { familyOf, ipAddress, port as portNumber, serviceKey, servicePortKey } from "@fairlead/types";
 import type { Cidr, NodeName, Protocol, SchedulerName, TrafficPolicy } from "@fairlead/types";
 import { entryKey } from "../plan/entry.ts";
 import type { Frontend, FrontendKind, PlaneEndpoint, ServicePortEntry } from "../plan/entry.ts";
 import type { PlaneChange } from "../plane.ts";
-
-/** An address and port. */
-export interface At {
-  readonly address: string;
-  readonly port: number;
-}
 
 /** An endpoint at this place; weight 1 unless told. */
 export function endpointAt(at: At, weight = 1): PlaneEndpoint {

@@ -1,16 +1,24 @@
 /** The questions that every plane answers alike, asked with real traffic. */
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
+import {
+  ask,
+  datagramRefusal,
+  open,
+  outcome,
+  readAll,
+  TcpBackend,
+  UdpBackend,
+  UdpClient,
+} from "@fairlead/relay/testing";
+import type { At } from "@fairlead/relay/testing";
 import { eventually } from "@fairlead/testkit";
 import { cidr } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ServicePortEntry } from "../plan/entry.ts";
 import type { Plane, PlaneObserver } from "../plane.ts";
-import { TcpBackend, UdpBackend } from "./backends.ts";
-import { ask, datagramRefusal, open, outcome, readAll, UdpClient } from "./clients.ts";
 import { adding, endpointAt, entryOf, frontendAt, removing, updating } from "./entries.ts";
-import type { At } from "./entries.ts";
 
 /** A plane under test, and addresses that fit it. */
 export interface PlaneSubject {

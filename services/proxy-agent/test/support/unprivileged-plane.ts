@@ -1,7 +1,7 @@
 /** Runs a plane without privileges: one Service at port 81, one at a high port. Prints what was reported and what the second answers. */
 import { adding, endpointAt, entryOf, frontendAt } from "../../src/testing/entries.ts";
-import { ask } from "../../src/testing/clients.ts";
-import { TcpBackend } from "../../src/testing/backends.ts";
+import { ask } from "@fairlead/relay/testing";
+import { TcpBackend } from "@fairlead/relay/testing";
 import { createPicker } from "@fairlead/balancing";
 import { silentLogger, systemClock } from "@fairlead/host";
 import { UserspacePlane } from "../../src/userspace/userspace-plane.ts";

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { eventually, FakeClock } from "@fairlead/testkit";
-import type { ServicePortEntry } from "../src/plan/entry.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   adding,
@@ -18,11 +17,10 @@ import {
   updating,
 } from "../src/testing.ts";
 import type { At } from "../src/testing.ts";
-import type { ServicePortCounters } from "@fairlead/relay";
-import { SUSPECT_MS } from "@fairlead/relay";
-import type { UserspacePlane, UserspacePlaneOptions } from "../src/userspace/userspace-plane.ts";
+import type { RelayEntry, RelaySet, RelaySetOptions, ServicePortCounters } from "../src/index.ts";
+import { SUSPECT_MS } from "../src/index.ts";
 import { fullServer } from "./support/full-server.ts";
-import { loopback, makeUserspacePlane } from "./support/userspace.ts";
+import { loopback, makeRelaySet } from "./support/relays.ts";
 
 let cleanups: AsyncDisposableStack;
 
@@ -32,10 +30,9 @@ beforeEach(() => {
 
 afterEach(() => cleanups.disposeAsync());
 
-async function plane(options: Partial<UserspacePlaneOptions> = {}): Promise<UserspacePlane> {
-  const made = makeUserspacePlane(options);
-  await made.start();
-  cleanups.defer(() => made.stop());
+function relays(options: Partial<RelaySetOptions<RelayEntry>> = {}): RelaySet<RelayEntry> {
+  const made = makeRelaySet(options);
+  cleanups.defer(() => made.cleanup());
   return made;
 }
 
@@ -53,7 +50,7 @@ async function backend(serve: (socket: Socket) => void): Promise<TcpBackend> {
   return cleanups.use(await TcpBackend.start(loopback(244), serve));
 }
 
-function web(at: At, endpoints: readonly At[], more: Partial<Parameters<typeof entryOf>[0]> = {}): ServicePortEntry {
+function web(at: At, endpoints: readonly At[], more: Partial<Parameters<typeof entryOf>[0]> = {}): RelayEntry {
   return entryOf({
     name: "web",
     frontends: [frontendAt(at)],
@@ -62,7 +59,7 @@ function web(at: At, endpoints: readonly At[], more: Partial<Parameters<typeof e
   });
 }
 
-function counters(of: UserspacePlane): ServicePortCounters {
+function counters(of: RelaySet<RelayEntry>): ServicePortCounters {
   const [first] = of.counters();
   if (first === undefined) throw new Error("no Service port is planned");
   return first[1];
@@ -72,7 +69,7 @@ describe("an endpoint that does not take the connection", () => {
   it("is replaced by another without the client noticing when it refuses", async () => {
     const at = place();
     const good = cleanups.use(await TcpBackend.echo(loopback(244)));
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [await refusing(), good, await refusing()])));
     for (let time = 0; time < 6; time++) {
       const client = await open(at);
@@ -89,7 +86,7 @@ describe("an endpoint that does not take the connection", () => {
     const at = place();
     const clock = new FakeClock();
     const good = await backend((socket) => socket.end("good"));
-    const used = await plane({ clock });
+    const used = relays({ clock });
     await used.apply(adding(web(at, [await refusing(), good])));
     for (let time = 0; time < 10; time++) expect(await ask(at)).toBe("good");
     expect(counters(used).connectFailures).toBe(1);
@@ -102,7 +99,7 @@ describe("an endpoint that does not take the connection", () => {
     const at = place();
     const silent = cleanups.use(await fullServer(loopback(244)));
     const good = await backend((socket) => socket.end("good"));
-    const used = await plane({ connectTimeoutMs: 100 });
+    const used = relays({ connectTimeoutMs: 100 });
     await used.apply(adding(web(at, [silent, good])));
     expect([await ask(at), await ask(at)]).toEqual(["good", "good"]);
     expect(counters(used).connectFailures).toBe(1);
@@ -110,7 +107,7 @@ describe("an endpoint that does not take the connection", () => {
 
   it("leads to a reset when no other is left", async () => {
     const at = place();
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [await refusing(), await refusing()])));
     expect(await outcome(at)).toBe("ECONNRESET");
     expect(counters(used)).toMatchObject({ connectFailures: 2, retries: 1, unserved: 1 });
@@ -122,7 +119,7 @@ describe("an endpoint that does not take the connection", () => {
     const good = await backend((socket) => socket.end("good"));
     const silent = cleanups.use(await fullServer(loopback(244)));
     const clock = new FakeClock();
-    const used = await plane({ clock, connectTimeoutMs: 1_000 });
+    const used = relays({ clock, connectTimeoutMs: 1_000 });
     const before = web(at, [silent]);
     await used.apply(adding(before));
     const asked = ask(at);
@@ -140,7 +137,7 @@ describe("the two directions of a connection", () => {
       socket.resume();
       socket.on("end", () => socket.end("after the end"));
     });
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [server])));
     const client = await open(at);
     client.end();
@@ -155,7 +152,7 @@ describe("the two directions of a connection", () => {
       socket.on("data", (chunk: Buffer) => heard.push(chunk.toString()));
       socket.on("end", () => heard.push("(end)"));
     });
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [server])));
     const client = await open(at);
     client.resume();
@@ -168,7 +165,7 @@ describe("the two directions of a connection", () => {
   it("carry what a client sent before anybody accepted", async () => {
     const at = place();
     const server = cleanups.use(await TcpBackend.echo(loopback(244)));
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [server])));
     const client = connect({ host: at.address, port: at.port, allowHalfOpen: true });
     client.end("early");
@@ -178,7 +175,7 @@ describe("the two directions of a connection", () => {
   it("pass a reset of the server on to the client", async () => {
     const at = place();
     const server = await backend((socket) => socket.once("data", () => socket.resetAndDestroy()));
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [server])));
     const client = await open(at);
     client.write("?");
@@ -194,7 +191,7 @@ describe("the two directions of a connection", () => {
       socket.on("end", () => ends.push("end"));
       socket.write("hello");
     });
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [server])));
     const client = await open(at);
     await once(client, "data");
@@ -221,7 +218,7 @@ describe("the two directions of a connection", () => {
       };
       fill();
     });
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [server])));
     const client = await open(at);
     client.pause();
@@ -254,7 +251,7 @@ describe("the two directions of a connection", () => {
       serverSide = socket.pause();
       socket.on("end", () => socket.end("done"));
     });
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, [server])));
     const client = await open(at);
     client.end(Buffer.alloc(size, "y"));
@@ -282,14 +279,14 @@ describe("a Service whose endpoints change under load", () => {
     const backends = await Promise.all(
       ["a", "b", "c", "d"].map((name) => backend((socket) => socket.once("data", () => socket.end(name)))),
     );
-    const used = await plane();
+    const used = relays();
     const versions = [[0, 1], [1, 2], [2, 3], [3], [0, 1, 2, 3]].map((members) =>
       web(
         at,
         members.map((member) => backends[member] as TcpBackend),
       ),
     );
-    let current = versions[0] as ServicePortEntry;
+    let current = versions[0] as RelayEntry;
     await used.apply(adding(current));
     let pending = 8;
     const done = (): boolean => pending === 0;
@@ -305,7 +302,7 @@ describe("a Service whose endpoints change under load", () => {
     });
     const flipping = (async () => {
       for (let turn = 1; !done(); turn++) {
-        const next = versions[turn % versions.length] as ServicePortEntry;
+        const next = versions[turn % versions.length] as RelayEntry;
         await used.apply(updating(current, next));
         current = next;
         const seen = counters(used).connections;
@@ -322,7 +319,7 @@ describe("a Service whose endpoints change under load", () => {
   it("keeps clients that the kernel had queued when the address changes hands", async () => {
     const at = place();
     const [old, next] = [await backend((socket) => socket.end("old")), await backend((socket) => socket.end("next"))];
-    const used = await plane();
+    const used = relays();
     const before = web(at, [old]);
     await used.apply(adding(before));
     const clients = Array.from({ length: 20 }, () => ask(at));
@@ -339,7 +336,7 @@ describe("ClientIP affinity", () => {
     const clock = new FakeClock();
     const at = place();
     const backends = await Promise.all(["a", "b"].map((name) => backend((socket) => socket.end(name))));
-    const used = await plane({ clock });
+    const used = relays({ clock });
     await used.apply(adding(web(at, backends, { affinityMs: 10_000 })));
     const first = await ask(at, "127.0.0.1");
     await clock.advance(9_000);
@@ -355,7 +352,7 @@ describe("ClientIP affinity", () => {
   it("leaves an endpoint that has gone", async () => {
     const at = place();
     const [a, b] = [await backend((socket) => socket.end("a")), await backend((socket) => socket.end("b"))];
-    const used = await plane();
+    const used = relays();
     const only = web(at, [a], { affinityMs: 10_000 });
     await used.apply(adding(only));
     expect(await ask(at)).toBe("a");
@@ -368,7 +365,7 @@ describe("least connections", () => {
   it("sees the connections that are open right now", async () => {
     const at = place();
     const backends = await Promise.all(["a", "b"].map((name) => backend((socket) => socket.write(name))));
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(web(at, backends, { scheduler: "lc" })));
     const hold = async (): Promise<{ socket: Socket; name: string }> => {
       const socket = await open(at);

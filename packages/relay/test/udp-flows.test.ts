@@ -1,13 +1,11 @@
 import { randomInt } from "node:crypto";
 import { eventually, FakeClock } from "@fairlead/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ServicePortEntry } from "../src/plan/entry.ts";
 import { adding, endpointAt, entryOf, frontendAt, UdpBackend, UdpClient, updating } from "../src/testing.ts";
 import type { At } from "../src/testing.ts";
-import { LINGER_MS } from "@fairlead/relay";
-import type { ServicePortCounters } from "@fairlead/relay";
-import type { UserspacePlane, UserspacePlaneOptions } from "../src/userspace/userspace-plane.ts";
-import { loopback, makeUserspacePlane } from "./support/userspace.ts";
+import { LINGER_MS } from "../src/index.ts";
+import type { RelayEntry, RelaySet, RelaySetOptions, ServicePortCounters } from "../src/index.ts";
+import { loopback, makeRelaySet } from "./support/relays.ts";
 
 let cleanups: AsyncDisposableStack;
 
@@ -17,10 +15,9 @@ beforeEach(() => {
 
 afterEach(() => cleanups.disposeAsync());
 
-async function plane(options: Partial<UserspacePlaneOptions> = {}): Promise<UserspacePlane> {
-  const made = makeUserspacePlane(options);
-  await made.start();
-  cleanups.defer(() => made.stop());
+function relays(options: Partial<RelaySetOptions<RelayEntry>> = {}): RelaySet<RelayEntry> {
+  const made = makeRelaySet(options);
+  cleanups.defer(() => made.cleanup());
   return made;
 }
 
@@ -28,7 +25,7 @@ const place = (): At => ({ address: loopback(96), port: randomInt(20_000, 30_000
 const naming = async (name: string): Promise<UdpBackend> => cleanups.use(await UdpBackend.naming(loopback(244), name));
 const client = async (): Promise<UdpClient> => cleanups.use(await UdpClient.bind("127.0.0.1"));
 
-function dns(at: At, endpoints: readonly At[], more: Partial<Parameters<typeof entryOf>[0]> = {}): ServicePortEntry {
+function dns(at: At, endpoints: readonly At[], more: Partial<Parameters<typeof entryOf>[0]> = {}): RelayEntry {
   return entryOf({
     name: "dns",
     protocol: "UDP",
@@ -38,7 +35,7 @@ function dns(at: At, endpoints: readonly At[], more: Partial<Parameters<typeof e
   });
 }
 
-function counters(of: UserspacePlane): ServicePortCounters {
+function counters(of: RelaySet<RelayEntry>): ServicePortCounters {
   const [first] = of.counters();
   if (first === undefined) throw new Error("no Service port is planned");
   return first[1];
@@ -51,7 +48,7 @@ describe("a UDP flow", () => {
     const closed = { address: gone.address, port: gone.port };
     await gone.stop();
     const good = await naming("good");
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(dns(at, [closed, good])));
     for (const text of ["1", "2", "3"]) {
       const asking = await client();
@@ -63,7 +60,7 @@ describe("a UDP flow", () => {
   it("moves on when its endpoint dies without a word", async () => {
     const at = place();
     const [first, second] = [await naming("first"), await naming("second")];
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(dns(at, [first, second], { affinityMs: 60_000 })));
     const asking = await client();
     const before = (await asking.ask(at, "1")).text.split(":")[0];
@@ -75,7 +72,7 @@ describe("a UDP flow", () => {
     const at = place();
     const clock = new FakeClock();
     const backend = await naming("x");
-    const used = await plane({ clock, udpTimeoutMs: 40_000 });
+    const used = relays({ clock, udpTimeoutMs: 40_000 });
     await used.apply(adding(dns(at, [backend])));
     const asking = await client();
     for (let time = 0; time < 4; time++) {
@@ -93,7 +90,7 @@ describe("a UDP flow", () => {
     const at = place();
     const clock = new FakeClock();
     const [slow, other] = [await naming("slow"), await naming("other")];
-    const used = await plane({ clock });
+    const used = relays({ clock });
     await used.apply(adding(dns(at, [slow])));
     const asking = await client();
     await asking.ask(at, "1");
@@ -107,10 +104,8 @@ describe("a UDP flow", () => {
   it("comes from the client's own address under policy Local", async () => {
     const at = place();
     const backend = await naming("x");
-    const used = await plane();
-    await used.apply(
-      adding(dns(at, [backend], { frontends: [frontendAt(at, { kind: "NodePort", policy: "Local" })] })),
-    );
+    const used = relays();
+    await used.apply(adding(dns(at, [backend], { frontends: [frontendAt(at, { policy: "Local" })] })));
     const asking = cleanups.use(await UdpClient.bind("127.0.0.77"));
     await asking.ask(at, "1");
     expect(backend.seen).toEqual(["127.0.0.77"]);
@@ -119,7 +114,7 @@ describe("a UDP flow", () => {
   it("carries a burst that arrives before the flow is set up", async () => {
     const at = place();
     const backend = await naming("x");
-    const used = await plane();
+    const used = relays();
     await used.apply(adding(dns(at, [backend])));
     const asking = await client();
     await Promise.all(Array.from({ length: 8 }, (_, index) => asking.ask(at, `${index}`)));
@@ -127,17 +122,16 @@ describe("a UDP flow", () => {
     expect(counters(used).udpFlows).toBe(1);
   });
 
-  it("leaves nothing behind when the plane stops", async () => {
+  it("leaves nothing behind when the set is cleaned up", async () => {
     const at = place();
     const clock = new FakeClock();
     const backend = await naming("x");
-    const used = makeUserspacePlane({ clock });
-    await used.start();
+    const used = makeRelaySet({ clock });
     await used.apply(adding(dns(at, [backend])));
     const asking = await client();
     await asking.ask(at, "1");
-    await used.stop();
+    await used.cleanup();
     expect(clock.pending).toBe(0);
-    expect(await used.inspect()).toEqual([]);
+    expect([...used.held()]).toEqual([]);
   });
 });

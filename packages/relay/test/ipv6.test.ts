@@ -2,20 +2,19 @@ import { randomInt } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import { describe, expect, it } from "vitest";
 import { adding, ask, endpointAt, entryOf, frontendAt, TcpBackend, UdpBackend, UdpClient } from "../src/testing.ts";
-import { makeUserspacePlane } from "./support/userspace.ts";
+import { makeRelaySet } from "./support/relays.ts";
 
 const withoutIpv6 = !Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === "::1"));
 
-describe.skipIf(withoutIpv6)("an IPv6 Service address", () => {
+describe.skipIf(withoutIpv6)("an IPv6 address", () => {
   it("leads TCP and UDP to IPv6 endpoints", async () => {
     await using tcp = await TcpBackend.naming("::1", "six");
     await using udp = await UdpBackend.naming("::1", "six");
     await using client = await UdpClient.bind("::1");
     const at = { address: "::1", port: randomInt(20_000, 30_000) };
-    const plane = makeUserspacePlane();
-    await plane.start();
+    const used = makeRelaySet();
     try {
-      await plane.apply(
+      await used.apply(
         adding(
           entryOf({ name: "web", frontends: [frontendAt(at)], endpoints: [endpointAt(tcp)] }),
           entryOf({ name: "dns", protocol: "UDP", frontends: [frontendAt(at)], endpoints: [endpointAt(udp)] }),
@@ -24,7 +23,7 @@ describe.skipIf(withoutIpv6)("an IPv6 Service address", () => {
       expect(await ask(at)).toBe("six");
       expect(await client.ask(at, "?")).toEqual({ text: "six:?", from: `::1:${at.port}` });
     } finally {
-      await plane.stop();
+      await used.cleanup();
     }
   });
 });
