@@ -206,6 +206,7 @@ describe("backends", () => {
       { service: { name: "web", port: { number: 80, name: "http" } } },
       "backend.service.port",
     ],
+    ["a number that is no port", { service: { name: "web", port: { number: 65_536 } } }, "backend.service.port.number"],
     ["a name that is none", { service: { ...service, name: "We b" } }, "backend.service.name"],
   ])("that name %s are refused by field", (_, backend, field) => {
     const one = ingress("web", {});

@@ -135,6 +135,9 @@ function readBackend(backend: Backend, namespace: string, field: string): Backen
   const port = number ?? name;
   if (port === undefined || port === "" || port === 0)
     throw new InvalidInputError(`${field}.service.port`, "is missing");
+  if (number !== undefined && !(Number.isInteger(number) && number >= 1 && number <= 65_535)) {
+    throw new InvalidInputError(`${field}.service.port.number`, `must be a port from 1 to 65535, not ${number}`);
+  }
   if (number !== undefined && name !== undefined && name !== "") {
     throw new InvalidInputError(`${field}.service.port`, "must have a name or a number, not both");
   }
