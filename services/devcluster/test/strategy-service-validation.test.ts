@@ -266,6 +266,17 @@ describe("a Service's status", () => {
     expect(plain.status).toEqual({ loadBalancer: {} });
   });
 
+  it("says of an address how traffic arrives with it, and of a host name nothing", async () => {
+    await using cluster = await testCluster();
+    const created = cluster.api.create("services", lb);
+    const ingress = [{ ip: "203.0.113.1" }, { hostname: "lb.example.org" }, { ip: "203.0.113.2", ipMode: "Proxy" }];
+    expect(cluster.api.updateStatus("services", withIngress(created, ingress)).status?.loadBalancer?.ingress).toEqual([
+      { ip: "203.0.113.1", ipMode: "VIP" },
+      { hostname: "lb.example.org" },
+      { ip: "203.0.113.2", ipMode: "Proxy" },
+    ]);
+  });
+
   it.for([
     [[{ ip: "here" }], 'status.loadBalancer.ingress[0].ip: Invalid value: "here": must be a valid IP address'],
     [[{ ip: "203.0.113.1", ipMode: "Magic" }], 'status.loadBalancer.ingress[0].ipMode: Unsupported value: "Magic"'],

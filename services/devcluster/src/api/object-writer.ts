@@ -180,6 +180,7 @@ export class ObjectWriter {
     options: WriteOptions,
   ): KubeObject {
     const { strategy } = this.#kinds.of(resource);
+    strategy.defaultStatus?.(object);
     refuse(about, strategy.validateStatus?.(object, stored) ?? []);
     const final = options.owners?.(stored, object) ?? object;
     if (options.dryRun || sameJson(final, stored)) return final;

@@ -32,6 +32,8 @@ export interface Strategy<T extends KubeObject> {
   /** Every fault at once; empty means valid. */
   validateCreate(object: T): FieldCause[];
   validateUpdate(object: T, old: T): FieldCause[];
+  /** Fills in the API's defaults of a status that is written. */
+  defaultStatus?(object: T): void;
   /** Checks a change of status. */
   validateStatus?(object: T, old: T): FieldCause[];
   /** The write is durable: release what the old object held and the new one does not. */

@@ -21,6 +21,12 @@ export function defaultService(service: Service): void {
   if (spec.type === "LoadBalancer") spec.allocateLoadBalancerNodePorts ??= true;
 }
 
+/** An address of a load balancer is one that traffic arrives with, unless its status says otherwise. */
+export function defaultServiceStatus({ spec, status }: Service): void {
+  if (spec?.type !== "LoadBalancer") return;
+  for (const one of status?.loadBalancer?.ingress ?? []) if (one.ip) one.ipMode ??= "VIP";
+}
+
 function defaultAffinity(spec: ServiceSpec): void {
   spec.sessionAffinity ??= "None";
   // A real API server forgets the configuration here too, so that turning affinity off takes one field.

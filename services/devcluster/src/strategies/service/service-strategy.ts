@@ -7,7 +7,7 @@ import type { ServiceAllocations } from "../../allocation/service-allocations.ts
 import type { AddressRules } from "../address-rules.ts";
 import { allocateService, holdingOf, serviceReference } from "./service-allocation.ts";
 import { dropTypeDependent, keepAllocated, syncChangedClusterIps, syncClusterIps } from "./service-carry-over.ts";
-import { defaultService } from "./service-defaults.ts";
+import { defaultService, defaultServiceStatus } from "./service-defaults.ts";
 import { settleFamilies } from "./service-families.ts";
 import { serviceFaults, serviceStatusFaults, serviceUpdateFaults } from "./service-validation.ts";
 
@@ -28,6 +28,10 @@ export class ServiceStrategy implements Strategy<Service> {
 
   default(service: Service): void {
     defaultService(service);
+  }
+
+  defaultStatus(service: Service): void {
+    defaultServiceStatus(service);
   }
 
   prepareCreate(service: Service): void {
