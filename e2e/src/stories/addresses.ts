@@ -2,12 +2,13 @@
 import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { eventually } from "@fairlead/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { countByPod, get } from "../http-load.ts";
 import { list, pod, service } from "../manifests.ts";
 import { plan } from "../stack.ts";
 import type { Stack } from "../stack.ts";
-import { apply, clusterIP, curl, curlCode, untilEndpoints, useNamespace } from "./story.ts";
+import { apply, clusterIP, curl, curlCode, loadBalancerIP, patienceMs, untilEndpoints, useNamespace } from "./story.ts";
 import type { PodView } from "./story.ts";
 
 const connectionRefused = 7;
@@ -55,7 +56,6 @@ export function addressesStory(stack: () => Stack): void {
   describe("other addresses of a Service", () => {
     const namespace = useNamespace(stack, "addresses");
     const external = `${plan.outside}7`;
-    const balanced = plan.lbPool.replace("0/24", "7");
 
     test("externalIPs and a load balancer's address lead to the pods", async () => {
       const { kubectl } = stack();
@@ -70,14 +70,9 @@ export function addressesStory(stack: () => Stack): void {
       await expect.poll(() => curlCode(`http://${external}/`)).toBe(0);
       expect(await get(`http://${external}/`)).toContain("You've hit one");
       expect(await kubectl(`get service everywhere -n ${namespace}`)).toContain(external);
-      const status = { status: { loadBalancer: { ingress: [{ ip: balanced }] } } };
-      await kubectl([
-        ..."patch service everywhere --subresource=status --type=merge".split(" "),
-        "-n",
-        namespace,
-        "-p",
-        JSON.stringify(status),
-      ]);
+      const balanced = await eventually(() => loadBalancerIP(stack(), namespace, "everywhere"), {
+        timeoutMs: patienceMs,
+      });
       await expect.poll(() => curlCode(`http://${balanced}/`)).toBe(0);
       expect(await get(`http://${balanced}/`)).toContain("You've hit one");
     });

@@ -4,6 +4,10 @@ import { affinityStory } from "./affinity.ts";
 import { balancingStory } from "./balancing.ts";
 import { changeStory } from "./change.ts";
 import { environmentStory } from "./environment.ts";
+import { namesAtOnceStory } from "./names-at-once.ts";
+import { namesChangedStory } from "./names-changed.ts";
+import { namesInPodsStory } from "./names-in-pods.ts";
+import { namesRecordsStory } from "./names-records.ts";
 import { namesStory } from "./names.ts";
 import { nodePortsStory } from "./node-ports.ts";
 import { portsStory } from "./ports.ts";
@@ -20,5 +24,9 @@ export const sharedStories = [
   addressesStory,
   environmentStory,
   namesStory,
+  namesRecordsStory,
+  namesChangedStory,
+  namesInPodsStory,
+  namesAtOnceStory,
   refusalsStory,
 ] as const;

@@ -61,6 +61,14 @@ export async function clusterIP(stack: Stack, namespace: string, name: string): 
   return await stack.kubectl(["get", "service", name, "-n", namespace, "-o", "jsonpath={.spec.clusterIP}"]);
 }
 
+/** The address of a LoadBalancer Service. Rejects while it has none. */
+export async function loadBalancerIP(stack: Stack, namespace: string, name: string): Promise<string> {
+  const path = "jsonpath={.status.loadBalancer.ingress[*].ip}";
+  const address = await stack.kubectl(["get", "service", name, "-n", namespace, "-o", path]);
+  if (address === "") throw new Error(`${name} has no address yet`);
+  return address;
+}
+
 /** Waits until the Service's slices list that many ready addresses. */
 export async function untilEndpoints(stack: Stack, namespace: string, service: string, count: number): Promise<void> {
   await eventually(
