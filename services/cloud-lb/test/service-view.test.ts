@@ -4,6 +4,7 @@ import {
   cleanupFinalizer,
   fingerprint,
   healthCheckOf,
+  nodeFingerprint,
   needsCleanup,
   sourceRangesOf,
   takesTraffic,
@@ -77,7 +78,9 @@ test("source ranges: the field, else the annotation, else everybody of the Servi
 });
 
 test("the health check is the Service's own with policy Local, else the node proxy's", () => {
-  expect(healthCheckOf(service({}))).toEqual({ port: 10_256, path: "/healthz" });
+  const proxy = { port: 10_256, path: "/healthz" };
+  expect(healthCheckOf(service({}))).toEqual(proxy);
+  expect(healthCheckOf(service({ externalTrafficPolicy: "Cluster", healthCheckNodePort: 31_000 }))).toEqual(proxy);
   expect(healthCheckOf(service({ externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 }))).toEqual({
     port: 31_000,
     path: "/healthz",
@@ -91,7 +94,46 @@ test("a fingerprint changes with what matters, and with nothing else", () => {
   );
   const same = { ...before, metadata: { uid: "u", annotations: { b: "2", a: "1" }, finalizers, resourceVersion: "9" } };
   expect(fingerprint(same)).toBe(fingerprint(before));
-  for (const spec of [{ loadBalancerIP: "192.0.2.1" }, { ports: [{ port: 81 }] }, { externalTrafficPolicy: "Local" }]) {
-    expect(fingerprint({ ...before, spec: { ...before.spec, ...spec } })).not.toBe(fingerprint(before));
-  }
+});
+
+test.each([
+  ["spec", { type: "NodePort" }],
+  ["spec", { loadBalancerClass: "example.org/cloud" }],
+  ["spec", { loadBalancerSourceRanges: ["192.0.2.0/24"] }],
+  ["spec", { loadBalancerIP: "192.0.2.1" }],
+  ["spec", { externalIPs: ["192.0.2.1"] }],
+  ["spec", { externalTrafficPolicy: "Local" }],
+  ["spec", { healthCheckNodePort: 31_000 }],
+  ["spec", { sessionAffinity: "ClientIP" }],
+  ["spec", { sessionAffinityConfig: { clientIP: { timeoutSeconds: 1 } } }],
+  ["spec", { allocateLoadBalancerNodePorts: false }],
+  ["spec", { ipFamilyPolicy: "PreferDualStack" }],
+  ["spec", { ipFamilies: ["IPv4", "IPv6"] }],
+  ["spec", { selector: { app: "a" } }],
+  ["spec", { ports: [{ port: 81 }] }],
+  ["spec", { ports: [{ port: 80 }, { port: 81 }] }],
+  ["spec", { ports: [{ port: 80, name: "web" }] }],
+  ["spec", { ports: [{ port: 80, protocol: "UDP" }] }],
+  ["spec", { ports: [{ port: 80, nodePort: 30_080 }] }],
+  ["spec", { ports: [{ port: 80, targetPort: 8080 }] }],
+  ["spec", { ports: [{ port: 80, appProtocol: "http" }] }],
+  ["metadata", { uid: "v" }],
+  ["metadata", { deletionTimestamp }],
+  ["metadata", { annotations: { a: "2" } }],
+  ["metadata", { labels: { a: "1" } }],
+] as const)("a fingerprint changes with %s %j", (part, change) => {
+  const before = service({ type: "LoadBalancer", ports: [{ port: 80 }] }, { uid: "u", annotations: { a: "1" } });
+  const after = { ...before, [part]: { ...before[part], ...change } };
+  expect(fingerprint(after)).not.toBe(fingerprint(before));
+});
+
+test("the nodes' fingerprint is who is in and which machine each is, in any order", () => {
+  const node = (name: string, providerID?: string): Node => ({
+    metadata: { name },
+    ...(providerID === undefined ? {} : { spec: { providerID } }),
+  });
+  const two = nodeFingerprint([node("a"), node("b")]);
+  expect(nodeFingerprint([node("b"), node("a")])).toBe(two);
+  expect(nodeFingerprint([node("a")])).not.toBe(two);
+  expect(nodeFingerprint([node("a"), node("b", "cloud:///1")])).not.toBe(two);
 });
