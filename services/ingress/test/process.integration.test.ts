@@ -197,6 +197,8 @@ describe.skipIf(needs("nats-server", "openssl"))("the ingress as a process", () 
       expect(events).toContainEqual(expect.stringMatching(/^BackendMissing "23403": there is no Service/));
       expect(events).toContainEqual(expect.stringMatching(`^FailedToBindPort "${taken}": port ${taken}/TCP .* in use`));
     });
+    // The three entries that the Events are about.
+    expect(await (await fetch(`${health}/metrics`)).text()).toMatch(/^fairlead_ingress_ports_refused 3$/m);
     const held = connect(first, "127.34.2.1");
     held.write("1");
     expect(String(await once(held, "data"))).toBe("1");
@@ -233,10 +235,15 @@ describe.skipIf(needs("nats-server", "openssl"))("the ingress as a process", () 
       /fairlead_ingress_port_udp_flows_total\{port="23453",protocol="UDP",namespace="default",service="names"\} 1/,
     );
     expect(metrics).toMatch(/fairlead_ingress_port_connections_total\{port="23401",[^}]*service="greeting"\} \d/);
-    expect(metrics).toMatch(/fairlead_ingress_ports_refused 0/);
+    expect(metrics).toMatch(/^fairlead_ingress_ports_refused 0$/m);
   });
 
-  test("told to stop it lets a request end, takes no more, and exits with 0", async () => {
+  test("told to stop it lets requests and connections end, takes no more, and exits with 0", async () => {
+    await putMap("tcp-services", { "23404": "default/echo:80" });
+    await eventually(async () => expect(await ask(23_404, "hello")).toBe("hello"));
+    const connection = connect(23_404, "127.34.2.1");
+    connection.write("1");
+    expect(String(await once(connection, "data"))).toBe("1");
     const held: ServerResponse[] = [];
     const slow = createHttpServer(({ url }, response) => {
       if (url !== "/slow") response.end();
@@ -254,6 +261,10 @@ describe.skipIf(needs("nats-server", "openssl"))("the ingress as a process", () 
     await eventually(async () =>
       expect(await get("/", "slow.example.org").catch(({ code }: NodeJS.ErrnoException) => code)).toBe("ECONNREFUSED"),
     );
+    await expect(ask(23_404, "")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    connection.write("2");
+    expect(String(await once(connection, "data"))).toBe("2");
+    connection.end();
     held[0]?.end("and ended");
     expect(await pending).toBe("200 begun and ended");
     expect(await running.exited).toEqual({ code: 0, signal: null });

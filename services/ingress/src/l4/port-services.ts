@@ -71,6 +71,8 @@ export class PortServices implements Startable {
   #applied: ReadonlyMap<string, PortEntry> = new Map<string, PortEntry>();
   #services: ReadonlySet<ServiceKey> = new Set<ServiceKey>();
   #told = new Set<string>();
+  /** Keys of entries whose port cannot be had now. */
+  readonly #unbound = new Set<string>();
   #isStarted = false;
 
   constructor(options: PortServicesOptions) {
@@ -79,7 +81,7 @@ export class PortServices implements Startable {
     this.#relays = new RelaySet<PortEntry>({
       makePicker,
       observer: {
-        serving: ({ mapping }) => log.notice(`port ${mapping.port}/${mapping.protocol} is served`, { ...mapping }),
+        serving: (entry) => this.#serves(entry),
         problem: (entry, frontend, problem) => this.#cannotServe(entry, frontend.address, problem),
       },
       keepsSource: () => false,
@@ -188,7 +190,7 @@ export class PortServices implements Startable {
     }
     this.#told = told;
     this.#services = services;
-    this.#options.metrics.refused(told.size);
+    for (const key of this.#unbound) if (!desired.has(key)) this.#unbound.delete(key);
     const { added, updated, removed } = diffByKey(this.#applied, desired, isDeepStrictEqual);
     await this.#relays.apply({
       added: added.map(([, entry]) => entry),
@@ -196,9 +198,22 @@ export class PortServices implements Startable {
       removed: removed.map(([, entry]) => entry),
     });
     this.#applied = desired;
+    this.#countRefused();
   }
 
-  #cannotServe({ mapping }: PortEntry, address: string, problem: RelayProblem<PortEntry>): void {
+  #countRefused(): void {
+    this.#options.metrics.refused(this.#told.size + this.#unbound.size);
+  }
+
+  #serves({ key, mapping }: PortEntry): void {
+    this.#unbound.delete(key);
+    this.#countRefused();
+    this.#options.log.notice(`port ${mapping.port}/${mapping.protocol} is served`, { ...mapping });
+  }
+
+  #cannotServe({ key, mapping }: PortEntry, address: string, problem: RelayProblem<PortEntry>): void {
+    this.#unbound.add(key);
+    this.#countRefused();
     const why = problem.kind === "bind" ? bindWords(mapping, address, problem.error) : "another entry has it";
     this.#tell(mapping.protocol, "FailedToBindPort", `"${mapping.port}": ${why}`);
   }
