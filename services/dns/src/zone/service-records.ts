@@ -37,7 +37,7 @@ export function serviceRecords(
     const none = { kind: "external", own: { v4: [], v6: [] }, hosts: new Map(), ports: [] } as const;
     return isIP(externalName) === 0 ? { ...none, externalName } : none;
   }
-  const hosts = new Map<string, { v4: Set<IpAddress>; v6: Set<IpAddress> }>();
+  const hosts = new Map<string, { v4: IpAddress[]; v6: IpAddress[] }>();
   const all = { v4: new Set<IpAddress>(), v6: new Set<IpAddress>() };
   const endpointPorts = new Map<string, SrvPort>();
   for (const slice of slices) {
@@ -45,10 +45,11 @@ export function serviceRecords(
       if (!endpoint.ready && !service.publishNotReadyAddresses) continue;
       for (const address of endpoint.addresses) {
         const host = endpointHost(endpoint, address, options.podNames);
-        const known = hosts.get(host) ?? { v4: new Set(), v6: new Set() };
-        hosts.set(host, known);
         const family = familyOf(address) === IpFamily.v4 ? "v4" : "v6";
-        known[family].add(address);
+        const known = hosts.get(host);
+        if (known === undefined) hosts.set(host, { v4: [], v6: [], [family]: [address] });
+        // Nearly always one, or one of each family: no need for sets.
+        else if (!known[family].includes(address)) known[family].push(address);
         all[family].add(address);
         for (const { name, protocol, port } of slice.ports) {
           if (port === undefined || !service.headless) continue;
@@ -58,12 +59,11 @@ export function serviceRecords(
       }
     }
   }
-  const frozen = new Map([...hosts].map(([host, { v4, v6 }]) => [host, { v4: [...v4], v6: [...v6] }] as const));
   if (service.headless) {
     return {
       kind: "headless",
       own: { v4: [...all.v4], v6: [...all.v6] },
-      hosts: frozen,
+      hosts,
       ports: [...endpointPorts.values()],
     };
   }
@@ -73,7 +73,7 @@ export function serviceRecords(
       v4: service.clusterIPs.filter((address) => familyOf(address) === IpFamily.v4),
       v6: service.clusterIPs.filter((address) => familyOf(address) === IpFamily.v6),
     },
-    hosts: frozen,
+    hosts,
     ports: service.ports.map(({ name, protocol, port }) => ({
       name,
       protocol: protocol.toLowerCase() as Lowercase<Protocol>,

@@ -42,8 +42,6 @@ export class ZoneIndex {
   readonly #namespaces = new Map<string, number>();
   /** Which Services give names to an address. Keys alone, as there are as many addresses as endpoints: names are made when asked for. */
   readonly #owners = new Map<IpAddress, ServiceKey | Set<ServiceKey>>();
-  /** What each Service has entered into the table above. */
-  readonly #entered = new Map<ServiceKey, readonly IpAddress[]>();
   /** Services behind which one of the servers' own addresses stands. */
   readonly #nameServers = new Set<ServiceKey>();
   #synced = false;
@@ -123,20 +121,16 @@ export class ZoneIndex {
   #enter(key: ServiceKey, tags: Set<Tag>): void {
     const { namespace, name } = splitServiceKey(key);
     tags.add(serviceTag(namespace, name));
-    for (const address of this.#entered.get(key) ?? []) {
-      tags.add(addressTag(address));
-      this.#disown(address, key);
-    }
+    const before = this.#compiled.get(key);
     this.#compiled.delete(key);
     const records = this.#records(key);
-    this.#count(key, namespace, records !== undefined, tags);
-    const owned = records ? ownedAddresses(records) : [];
-    if (records === undefined) this.#entered.delete(key);
-    else this.#entered.set(key, owned);
-    for (const address of owned) {
-      this.#own(address, key);
-      tags.add(addressTag(address));
-    }
+    this.#count(namespace, { before: before !== undefined, after: records !== undefined }, tags);
+    // Only what differs: of thousands of endpoints a change mostly concerns a few.
+    const gone = namedDifferently(before, records);
+    const come = namedDifferently(records, before);
+    for (const address of gone) if (!come.has(address) && !names(records, address)) this.#disown(address, key);
+    for (const address of come) this.#own(address, key);
+    for (const address of [...gone, ...come]) tags.add(addressTag(address));
     this.#noteNameServer(key, records, tags);
   }
 
@@ -155,18 +149,16 @@ export class ZoneIndex {
     if (owners.size === 0) this.#owners.delete(address);
   }
 
-  #count(key: ServiceKey, namespace: string, exists: boolean, tags: Set<Tag>): void {
-    const existed = this.#entered.has(key);
-    if (existed === exists) return;
-    const count = (this.#namespaces.get(namespace) ?? 0) + (exists ? 1 : -1);
+  #count(namespace: string, exists: { readonly before: boolean; readonly after: boolean }, tags: Set<Tag>): void {
+    if (exists.before === exists.after) return;
+    const count = (this.#namespaces.get(namespace) ?? 0) + (exists.after ? 1 : -1);
     if (count === 0) this.#namespaces.delete(namespace);
     else this.#namespaces.set(namespace, count);
-    if (count === 0 || (exists && count === 1)) tags.add(namespaceTag(namespace));
+    if (count === 0 || (exists.after && count === 1)) tags.add(namespaceTag(namespace));
   }
 
   #noteNameServer(key: ServiceKey, records: ServiceRecords | undefined, tags: Set<Tag>): void {
-    const addresses = records ? [records.own, ...records.hosts.values()].flatMap(({ v4, v6 }) => [...v4, ...v6]) : [];
-    const leadsHere = addresses.some((address) => this.#servers.has(address));
+    const leadsHere = records !== undefined && [...this.#servers].some((address) => names(records, address));
     if (leadsHere === this.#nameServers.has(key)) return;
     if (leadsHere) this.#nameServers.add(key);
     else this.#nameServers.delete(key);
@@ -174,10 +166,28 @@ export class ZoneIndex {
   }
 }
 
-/** Which addresses a Service gives names to: its cluster IPs and its ready endpoints, as CoreDNS does; each once. */
-function ownedAddresses(records: ServiceRecords): readonly IpAddress[] {
-  const endpoints = [...records.hosts.values()].flatMap(({ v4, v6 }) => [...v4, ...v6]);
-  return [...new Set([...records.own.v4, ...records.own.v6, ...endpoints])];
+/** Addresses to which `one` gives a name that `other` does not: by cluster IP, or by a ready endpoint. */
+function namedDifferently(one: ServiceRecords | undefined, other: ServiceRecords | undefined): ReadonlySet<IpAddress> {
+  const found = new Set<IpAddress>();
+  if (one === undefined) return found;
+  const add = (mine: AddressSet, theirs: AddressSet | undefined): void => {
+    if (theirs !== undefined && same(mine.v4, theirs.v4) && same(mine.v6, theirs.v6)) return;
+    for (const address of [...mine.v4, ...mine.v6]) found.add(address);
+  };
+  // Those of a headless Service are its endpoints', which have names of their own.
+  if (one.kind === "cluster") add(one.own, other?.kind === "cluster" ? other.own : undefined);
+  for (const [host, addresses] of one.hosts) add(addresses, other?.hosts.get(host));
+  return found;
+}
+
+/** Whether the Service gives the address a name. */
+function names(records: ServiceRecords | undefined, address: IpAddress): boolean {
+  if (records === undefined) return false;
+  return holds(records.own, address) || [...records.hosts.values()].some((addresses) => holds(addresses, address));
+}
+
+function same(one: readonly IpAddress[], other: readonly IpAddress[]): boolean {
+  return one.length === other.length && one.every((address, index) => address === other[index]);
 }
 
 function holds({ v4, v6 }: AddressSet, address: IpAddress): boolean {
