@@ -5,7 +5,7 @@ import { RecordingLogger } from "@fairlead/testkit";
 import { cidr } from "@fairlead/types";
 import { expect, test } from "vitest";
 import { PoolProvider } from "../src/providers/pool/pool-provider.ts";
-import { readPools, solePool } from "../src/providers/pool/pool.ts";
+import { maxPoolFileLength, maxPools, maxRangesPerPool, readPools, solePool } from "../src/providers/pool/pool.ts";
 import type { Pool } from "../src/providers/pool/pool.ts";
 import type { LoadBalancerRequest } from "../src/provider.ts";
 import { FakeLoadBalancerProvider, providerCompliance } from "../src/testing.ts";
@@ -214,6 +214,15 @@ test.each([
     "pools[0].serviceAllocation.priority",
   ],
   ["pools: [", "pools"],
-])("a pool file is refused by field: %s", (text, field) => {
+  ["pools: [{name: a, addresses: [10.0.0.1]}, {name: a, addresses: [10.0.0.2]}]", "pools"],
+  ["pools: [{name: a, addresses: ['10.0.0.1-fd00::1']}]", "pools[0].addresses[0]"],
+  ["pools: [{name: a, addresses: [10.0.0.1-10.0.0.2-10.0.0.3]}]", "pools[0].addresses[0]"],
+  ["pools: [{name: '', addresses: [10.0.0.1]}]", "pools[0].name"],
+  ["pools: [{name: a, addresses: [10.0.0.1], autoAssign: 'no'}]", "pools[0].autoAssign"],
+  ["pools: [{name: a, addresses: [10.0.0.1]}]\nextra: 1", "extra"],
+  [`pools: []${" ".repeat(maxPoolFileLength)}`, "pools"],
+  [`pools: [${"{name: a, addresses: [10.0.0.1]}, ".repeat(maxPools + 1)}]`, "pools"],
+  [`pools: [{name: a, addresses: [${"10.0.0.1, ".repeat(maxRangesPerPool + 1)}]}]`, "pools[0].addresses"],
+])("a pool file is refused by field: %.100s", (text, field) => {
   expect(() => readPools(text)).toThrow(expect.objectContaining({ code: "INVALID_INPUT", field }));
 });

@@ -23,6 +23,7 @@ export interface PoolFileOptions {
 export class PoolFile implements Startable {
   readonly name = "pool file";
   readonly #options: PoolFileOptions;
+  /** Content that was dealt with last; undefined while the file cannot be read. */
   #seen: string | undefined;
   #cancel: (() => void) | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -54,12 +55,18 @@ export class PoolFile implements Startable {
 
   async #look(): Promise<void> {
     const { path, onPools, onFault, log } = this.#options;
+    let text: string | undefined;
     try {
-      const text = await readFile(path, "utf8");
+      text = await readFile(path, "utf8");
       if (text === this.#seen) return;
       this.#seen = text;
       onPools(readPools(text));
     } catch (error) {
+      if (text === undefined) {
+        // Said once; what the file holds when it is back counts anew, also if that is what it held before.
+        if (this.#seen === undefined) return;
+        this.#seen = undefined;
+      }
       log.error("the pool file is not used: the pools of before stay in force", { path, error });
       onFault(error);
     }
