@@ -23,6 +23,8 @@ export interface ReadResult {
   readonly refused: number | undefined;
   /** The bytes end in the middle of a request. */
   readonly open: boolean;
+  /** The request whose head was read and whose body was not, to its end. */
+  readonly begun: Pick<RequestHead, "method" | "target"> | undefined;
 }
 
 /** Reads all pieces in turn. */
@@ -54,7 +56,7 @@ export function readRequests(pieces: readonly Buffer[]): ReadResult {
       if (head === undefined) {
         const read = readRequestHead(held);
         if (read === undefined) break;
-        if ("refused" in read) return { requests, refused: read.refused, open: false };
+        if ("refused" in read) return { requests, refused: read.refused, open: false, begun: head };
         head = read;
         held = held.subarray(read.size);
         taken += read.size;
@@ -62,12 +64,12 @@ export function readRequests(pieces: readonly Buffer[]): ReadResult {
         else body = bodyReader(read.framing);
       } else {
         const end = body?.read(held, 0, { onBody: (part) => void parts.push(Buffer.from(part)) }) ?? 0;
-        if (end < 0) return { requests, refused: 0, open: false };
+        if (end < 0) return { requests, refused: 0, open: false, begun: head };
         held = held.subarray(end);
         taken += end;
         if (body?.done === true) finish();
       }
     }
   }
-  return { requests, refused: undefined, open: head !== undefined || held.length > 0 };
+  return { requests, refused: undefined, open: head !== undefined || held.length > 0, begun: head };
 }
