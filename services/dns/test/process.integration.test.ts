@@ -76,6 +76,23 @@ describe.skipIf(needs("nats-server"))("dns as a process, over a bus", () => {
   });
 });
 
+describe("dns as a process that is told to stop", () => {
+  it("answers for the lame duck time, though no longer ready, and then ends well", async () => {
+    const [at, health] = [await freePort(), await freePort()];
+    const flags = ["--resolv-conf=/dev/null", "--ready-address=none", "--metrics-address=none", "--lameduck=4s"];
+    const places = [`--listen=127.0.0.1:${at}`, `--health-address=127.0.0.1:${health}`];
+    // Nobody is there: what it does without a state is enough.
+    const bus = `--nats-url=nats://127.0.0.1:${await freePort()}`;
+    await using dns = disposable(await launchService("dns", ...flags, ...places, bus));
+    dns.it.signal("SIGTERM");
+    const ready = async (): Promise<string> => (await fetch(`http://127.0.0.1:${health}/readyz`)).text();
+    await eventually(async () => expect(await ready()).toContain("lameduck: about to stop"));
+    expect((await fetch(`http://127.0.0.1:${health}/health`)).status).toBe(200);
+    expect((await ask(at, web, "A")).rcode).toBe("SERVFAIL");
+    expect(await dns.it.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
 describe.skipIf(needs("nats-server"))("dns that verifies pods, over a bus", () => {
   const name = "10-244-0-1.default.pod.cluster.local.";
   const flags = ["--resolv-conf=/dev/null", "--ready-address=none", "--metrics-address=none", "--pod-records=verified"];
