@@ -161,6 +161,32 @@ test("a Service that is refused waits, and asks again when a provider has room o
   await eventually(async () => expect(await pending()).toBe("0"));
 });
 
+test("a Service that others write meanwhile is looked at again at once, and that is no failure", async () => {
+  const { provider, reasons } = await lead(client, { patient: true });
+  const target = at();
+  provider.meanwhile = () => client.patch("services", target, { metadata: { labels: { written: "meanwhile" } } });
+  await create();
+  const service = await served();
+  expect(service.metadata?.labels).toEqual({ written: "meanwhile" });
+  expect(provider.requests.length).toBeGreaterThan(1);
+  expect(reasons(name)).not.toContain("SyncLoadBalancerFailed");
+});
+
+test("who came first is served first", async () => {
+  const names = ["a", "b", "c", "d"].map((letter) => `${name}-${letter}`);
+  for (const one of names) {
+    name = one;
+    await create();
+  }
+  const all = await Promise.all(names.map((one) => client.get("services", { namespace: "default", name: one })));
+  const age = ({ metadata }: Service): string => `${metadata?.creationTimestamp} ${metadata?.uid}`;
+  const oldestFirst = all.sort((a, b) => (age(a) < age(b) ? -1 : 1)).map(({ metadata }) => metadata?.name);
+  const { said } = await lead(client);
+  const begun = (): string[] => said.filter((one) => one.reason === "EnsuringLoadBalancer").map((one) => one.name);
+  await eventually(() => expect(begun().length).toBeGreaterThanOrEqual(4));
+  expect(begun().slice(0, 4)).toEqual(oldestFirst);
+});
+
 test("a Service that loses what it had shows nothing any more, and gets it again when there is room", async () => {
   const { provider } = await lead(client, { patient: true });
   await create();
@@ -294,6 +320,7 @@ test("who may not lead asks the provider for nothing and writes nothing", async 
   await client.delete("services", at());
   await eventually(() => expect(times("DeletingLoadBalancer")).toBe(1));
   expect([times("EnsuredLoadBalancer"), times("DeletedLoadBalancer")]).toEqual([1, 0]);
+  expect(times("SyncLoadBalancerFailed")).toBe(0);
   expect([provider.requests.length, provider.balancers.size]).toEqual([1, 1]);
   expect((await client.get("services", at())).metadata?.finalizers).toEqual([cleanupFinalizer]);
 });

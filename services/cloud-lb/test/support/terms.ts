@@ -15,8 +15,14 @@ export class WatchedProvider extends FakeLoadBalancerProvider {
   readonly requests: LoadBalancerRequest[] = [];
   readonly others: string[] = [];
 
-  override ensure(request: LoadBalancerRequest): Promise<LoadBalancerStatus> {
+  /** Runs once, while a load balancer is being made. */
+  meanwhile: (() => Promise<unknown>) | undefined;
+
+  override async ensure(request: LoadBalancerRequest): Promise<LoadBalancerStatus> {
     this.requests.push(request);
+    const { meanwhile } = this;
+    this.meanwhile = undefined;
+    await meanwhile?.();
     return super.ensure(request);
   }
 
