@@ -14,7 +14,7 @@ export function socketAddress(address: IpAddress, port: number): Uint8Array {
   bytes.writeUInt16LE(v4 ? Family.INET : Family.INET6, 0);
   bytes.writeUInt16BE(port, 2);
   // sockaddr_in6 has the flow label before the address.
-  if (v4) bytes.writeUInt32BE(Number(addressToBigInt(address)), 4);
+  if (v4) for (const [index, part] of address.split(".").entries()) bytes[4 + index] = Number(part);
   else bytes.write(addressToBigInt(address).toString(16).padStart(32, "0"), 8, "hex");
   return bytes;
 }

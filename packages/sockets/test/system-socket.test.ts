@@ -110,6 +110,7 @@ describe("many datagrams", () => {
     const received = new ReceivedDatagrams({ count: 8, bytes: 64 });
     const outgoing = new OutgoingDatagrams({ count: 8, bytes: 64 });
     expect(socket.receiveMany(received)).toBe(3);
+    expect(received.hasPort(2)).toBe(true);
     for (let index = 0; index < 3; index++) outgoing.add(received.bytes(index), received.sender(index));
     expect(socket.sendMany(outgoing).sent).toBe(3);
     const bytes = (await Promise.all(answers)).map(([message]) => [...(message as Buffer)]);
@@ -232,6 +233,7 @@ describe("a socket", () => {
     const answer = received.bytes(0);
     expect([answer.readUInt16LE(4), answer.readUInt32LE(8), answer.includes("lo\0")]).toEqual([16, 7, true]);
     expect([...received.sender(0)]).toEqual([...address]);
+    expect(received.hasPort(0)).toBe(false);
   });
 });
 

@@ -3,8 +3,9 @@
  * otherwise is a call, a buffer and objects for each datagram.
  */
 import type { Logger } from "@fairlead/host";
-import { OutgoingDatagrams, ReceivedDatagrams } from "@fairlead/sockets";
+import { OutgoingDatagrams, ReceivedDatagrams, socketAddress } from "@fairlead/sockets";
 import type { SystemSocket } from "@fairlead/sockets";
+import type { IpAddress } from "@fairlead/types";
 import type { Arrival, Handler } from "../handler.ts";
 import { MAX_UDP_BYTES } from "../wire/edns.ts";
 
@@ -29,7 +30,7 @@ export interface DatagramDrainOptions {
 export class DatagramDrain {
   readonly #options: DatagramDrainOptions;
   readonly #received = new ReceivedDatagrams({ count: BATCH_DATAGRAMS, bytes: MAX_QUERY_BYTES });
-  readonly #answers = new OutgoingDatagrams({ count: BATCH_DATAGRAMS, bytes: MAX_UDP_BYTES });
+  readonly #answers = new OutgoingDatagrams({ count: BATCH_DATAGRAMS + 1, bytes: MAX_UDP_BYTES });
   /** Batches of this turn; undefined while no turn has begun. */
   #batches: number | undefined;
   #more = false;
@@ -39,11 +40,17 @@ export class DatagramDrain {
     this.#options = options;
   }
 
-  /** Something arrived: answers it and what arrives meanwhile, up to the bound of a turn, and goes on in the next if there is more. */
-  wake(): void {
+  /**
+   * Something arrived: answers what waits and what arrives meanwhile, up to the bound of a turn, and goes on in the next if there is
+   * more. `first` is the answer to the query that was received already, and goes along.
+   */
+  wake(first?: { readonly answer: Buffer; readonly address: IpAddress; readonly port: number }): void {
     if (this.#closed) return;
+    if (first) this.#answers.add(first.answer, socketAddress(first.address, first.port));
     this.#begin();
     this.#drain();
+    // Where this turn had its batches already.
+    if (this.#answers.length > 0) this.#options.socket.sendMany(this.#answers);
   }
 
   /** No more answers; the socket is the caller's to close. */

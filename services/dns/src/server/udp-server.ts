@@ -19,6 +19,7 @@ import {
 } from "@fairlead/sockets";
 import type { SystemSocket } from "@fairlead/sockets";
 import { ipAddress } from "@fairlead/types";
+import type { IpAddress } from "@fairlead/types";
 import type { Handler } from "../handler.ts";
 import { DatagramDrain } from "./datagram-drain.ts";
 
@@ -28,8 +29,10 @@ const RECEIVE_BUFFER_BYTES = 4 * 1_024 * 1_024;
 /** What a server needs. */
 export interface UdpServerOptions {
   readonly host: string;
-  readonly handler: Handler;
+  readonly handler: Pick<Handler, "handle">;
   readonly log: Logger;
+  /** Whether many datagrams go by one system call; unless told otherwise, where that can be done. */
+  readonly batches?: boolean;
 }
 
 /** See the module. */
@@ -45,10 +48,10 @@ export class UdpServer {
 
   /** Listens, on any free port for 0; returns the port. Rejects with the error of the system. */
   async listen(port: number): Promise<number> {
-    const { host, log } = this.#options;
+    const { host, log, batches = whyNoSystemCalls() === undefined } = this.#options;
     const v6 = isIPv6(host);
     // A scope (`fe80::1%eth0`) is read by Node's socket alone.
-    const system = whyNoSystemCalls() === undefined && !host.includes("%") ? this.#open(host, port) : undefined;
+    const system = batches && !host.includes("%") ? this.#open(host, port) : undefined;
     const socket = createSocket({
       type: v6 ? "udp6" : "udp4",
       ipv6Only: v6,
@@ -120,7 +123,13 @@ export class UdpServer {
           },
           (error: unknown) => log.error("a query failed", { error }),
         );
-      } else if (answer !== undefined) send(answer, client);
+      } else if (answer !== undefined) {
+        // A scoped address is read by Node's socket alone.
+        if (drain && !client.address.includes("%")) {
+          return drain.wake({ answer, address: client.address as IpAddress, port: client.port });
+        }
+        send(answer, client);
+      }
       drain?.wake();
     });
   }
