@@ -103,7 +103,7 @@ describe("a response that is one", () => {
       "/close": "HTTP/1.1 200 OK\r\n\r\nto the end",
     };
     await endpoint((path, socket) => {
-      const bytes = [...(responses[path] ?? "")];
+      const bytes = (responses[path] ?? "").split("");
       const more = (): void => {
         const byte = bytes.shift();
         if (byte !== undefined) {

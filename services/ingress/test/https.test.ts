@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
+import type { OutgoingHttpHeaders } from "node:http2";
 import { get as httpsGet } from "node:https";
 import { createSecureContext } from "node:tls";
 import type { SecureContext, TLSSocket } from "node:tls";
@@ -30,6 +31,7 @@ beforeAll(async () => {
       const body: Buffer[] = [];
       request.on("data", (chunk: Buffer) => body.push(chunk));
       request.on("end", () => {
+        if (request.method === "HEAD") return void response.end();
         response.writeHead(200, { trailer: "x-sum", "set-cookie": ["a=1", "b=2"] });
         const { host, cookie, "x-forwarded-proto": proto, "transfer-encoding": coding } = request.headers;
         response.write(
@@ -84,6 +86,74 @@ test("HTTP/2 to the client: headers, body, cookies and trailers go through", asy
   const [refused] = (await once(missing, "response")) as [Record<string, unknown>];
   expect(refused[":status"]).toBe(404);
   missing.close();
+  session.destroy();
+});
+
+test("HTTP/2: crumbs of a cookie become one, large bodies wait for each other, and what is no request is refused", async () => {
+  const session = connectHttp2(stand.listeners.https, { servername: "a.example.org", rejectUnauthorized: false });
+  const common = { ":authority": "a.example.org", ":path": "/" };
+  const ask = async (headers: OutgoingHttpHeaders, body?: Buffer): Promise<{ status: unknown; body: string }> => {
+    const stream = session.request({ ...common, ...headers }, { endStream: body === undefined });
+    if (body !== undefined) stream.end(body);
+    const [answered] = (await once(stream, "response")) as [Record<string, unknown>];
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    return { status: answered[":status"], body: Buffer.concat(chunks).toString() };
+  };
+  const crumbs = await ask({ cookie: ["a=1", "b=2"], host: "a.example.org" });
+  expect(JSON.parse(crumbs.body)).toMatchObject({ cookie: "a=1; b=2", host: "a.example.org" });
+  const large = Buffer.alloc(1_000_000, "x");
+  const sent = await ask({ ":method": "PUT", "content-length": large.length }, large);
+  expect((JSON.parse(sent.body) as { body: string }).body).toHaveLength(large.length);
+  expect(await ask({ ":method": "PUT" }, Buffer.alloc(1_100_000))).toMatchObject({ status: 413 });
+  expect(await ask({ host: "b.example.org" })).toMatchObject({ status: 400 });
+  expect(await ask({ ":method": "TRACE" })).toMatchObject({ status: 405 });
+  expect(await ask({ ":path": "/a#b" })).toMatchObject({ status: 400 });
+  expect(await ask({ ":method": "HEAD" })).toMatchObject({ status: 200, body: "" });
+  session.destroy();
+});
+
+test("HTTP/2: a request that its client takes back is taken back from the endpoint", async () => {
+  const closed = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  const silent = await stand.backend("127.13.0.2", (request) => {
+    reached.resolve();
+    request.on("close", () => closed.resolve());
+  });
+  stand.service("silent", [silent]);
+  const tls = [{ hosts: ["a.example.org", "s.example.org"], secretName: "s" }];
+  stand.routes(
+    ingress("web", { "a.example.org": [{ path: "/" }] }, { tls }),
+    ingress("silent", { "s.example.org": [{ path: "/", service: "silent" }] }, { tls }),
+  );
+  const session = connectHttp2(stand.listeners.https, { servername: "a.example.org", rejectUnauthorized: false });
+  const stream = session.request({ ":authority": "s.example.org", ":path": "/" });
+  stream.on("error", () => {});
+  await reached.promise;
+  expect(stand.gateway.active).toBe(1);
+  stream.close(8);
+  await closed.promise;
+  await expect.poll(() => stand.gateway.active).toBe(0);
+  session.destroy();
+});
+
+test("HTTP/2: a response that breaks off resets its stream, and the others go on", async () => {
+  const broken = await stand.tcpBackend("127.13.0.3", (socket) => {
+    socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));
+  });
+  stand.service("broken", [broken]);
+  stand.routes(
+    ingress("web", { "a.example.org": [{ path: "/" }] }, { tls: [{ hosts: ["a.example.org"], secretName: "s" }] }),
+    ingress("broken", { "c.example.org": [{ path: "/", service: "broken" }] }),
+  );
+  const session = connectHttp2(stand.listeners.https, { servername: "a.example.org", rejectUnauthorized: false });
+  const stream = session.request({ ":authority": "c.example.org", ":path": "/" });
+  stream.resume();
+  const [error] = (await once(stream, "error")) as [NodeJS.ErrnoException];
+  expect(error.code).toBe("ERR_HTTP2_STREAM_ERROR");
+  const other = session.request({ ":authority": "a.example.org", ":path": "/" });
+  const [headers] = (await once(other, "response")) as [Record<string, unknown>];
+  expect(headers[":status"]).toBe(200);
   session.destroy();
 });
 

@@ -27,7 +27,7 @@ describe("the corpus", () => {
     const described = [...readFileSync(`${folder}README.md`, "utf8").matchAll(/^\| `([^`]+)` \|/gm)].map(
       ([, name]) => name,
     );
-    expect(described.sort()).toEqual([...names].sort());
+    expect(new Set(described)).toEqual(new Set(names));
   });
 
   test.each(names)("%s", async (name) => {
