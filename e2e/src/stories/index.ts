@@ -4,6 +4,8 @@ import { affinityStory } from "./affinity.ts";
 import { balancingStory } from "./balancing.ts";
 import { changeStory } from "./change.ts";
 import { environmentStory } from "./environment.ts";
+import { ingressRoutesStory } from "./ingress-routes.ts";
+import { ingressSessionsStory } from "./ingress-sessions.ts";
 import { namesAtOnceStory } from "./names-at-once.ts";
 import { namesChangedStory } from "./names-changed.ts";
 import { namesInPodsStory } from "./names-in-pods.ts";
@@ -28,5 +30,7 @@ export const sharedStories = [
   namesChangedStory,
   namesInPodsStory,
   namesAtOnceStory,
+  ingressRoutesStory,
+  ingressSessionsStory,
   refusalsStory,
 ] as const;
