@@ -8,8 +8,8 @@ export const FIRST_RETRY_MS = 200;
 export const LONGEST_RETRY_MS = 10_000;
 /** How long the server is asked to keep the watch, in seconds. */
 const watchSeconds = 300;
-/** Silence after which a watch is dead, in milliseconds. */
-const idleMs = (watchSeconds + 30) * 1000;
+/** Silence after which a watch is dead, in milliseconds: servers send a bookmark about every minute. */
+const idleMs = 150_000;
 
 /** What a watch needs. */
 export interface ObjectWatchOptions<T> {
@@ -78,6 +78,7 @@ export class ObjectWatch<T extends Named> {
         query: {
           watch: true,
           fieldSelector: `metadata.name=${name}`,
+          allowWatchBookmarks: true,
           timeoutSeconds: watchSeconds,
           ...(version === undefined ? {} : { resourceVersion: version }),
         },
