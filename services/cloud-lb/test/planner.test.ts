@@ -53,6 +53,8 @@ describe("one pool", () => {
   test("leaves out .0 and .255 where it is told to", () => {
     const careful = pools("name: careful, addresses: [127.200.0.255-127.200.1.1], avoidBuggyIPs: true");
     expect(outcome([claim("a", 1)], careful)).toEqual({ a: "127.200.1.1" });
+    const asks = claim("a", 1, { requested: addresses("127.200.0.255") });
+    expect(outcome([asks], careful)).toEqual({ a: "no address pool holds 127.200.0.255" });
   });
 });
 

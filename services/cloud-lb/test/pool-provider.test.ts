@@ -83,7 +83,9 @@ test("an address that two have stays with the older, and the other loses it when
 test("another controller's address from the same range is not given", async () => {
   const { provider } = open();
   const foreign = holding(service("foreign", { loadBalancerClass: "example.org/other" }), "127.200.0.1");
-  provider.restore({ services: [foreign], namespaceLabels: () => ({}) });
+  // An address in the status of a Service of another type is nobody's.
+  const former = holding(service("former", { type: "NodePort" }), "127.200.0.2");
+  provider.restore({ services: [foreign, former], namespaceLabels: () => ({}) });
   expect(await provider.ensure(request(service("a")))).toMatchObject({ ingress: [{ ip: "127.200.0.2" }] });
 });
 
@@ -105,6 +107,16 @@ test("an address that another controller takes or gives back meanwhile is taken,
   provider.noteOther({ ...holding(foreign, "127.200.0.3"), spec: { type: "NodePort" } }, false);
   expect(calls()).toBe(2);
   expect(await provider.ensure(request(service("c")))).toMatchObject({ ingress: [{ ip: "127.200.0.3" }] });
+});
+
+test("a Service that moves to another address leaves its own to who waits", async () => {
+  const { provider, calls } = open();
+  await provider.ensure(request(service("a")));
+  await provider.ensure(request(service("a", { loadBalancerIP: "127.200.0.3" })));
+  expect(calls()).toBe(1);
+  expect(await provider.ensure(request(service("b", { loadBalancerIP: "127.200.0.1" })))).toMatchObject({
+    ingress: [{ ip: "127.200.0.1" }],
+  });
 });
 
 test("whoever waits for a port of a shared address hears when it comes free", async () => {
@@ -220,7 +232,7 @@ test.each([
   ["pools: [{name: '', addresses: [10.0.0.1]}]", "pools[0].name"],
   ["pools: [{name: a, addresses: [10.0.0.1], autoAssign: 'no'}]", "pools[0].autoAssign"],
   ["pools: [{name: a, addresses: [10.0.0.1]}]\nextra: 1", "extra"],
-  [`pools: []${" ".repeat(maxPoolFileLength)}`, "pools"],
+  [`pools: [{name: a, addresses: [10.0.0.1]}]${" ".repeat(maxPoolFileLength)}`, "pools"],
   [`pools: [${"{name: a, addresses: [10.0.0.1]}, ".repeat(maxPools + 1)}]`, "pools"],
   [`pools: [{name: a, addresses: [${"10.0.0.1, ".repeat(maxRangesPerPool + 1)}]}]`, "pools[0].addresses"],
 ])("a pool file is refused by field: %.100s", (text, field) => {

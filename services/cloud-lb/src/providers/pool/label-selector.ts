@@ -44,7 +44,7 @@ function expression(entry: unknown, field: string): LabelSelector {
     case "In":
       return (labels) => key in labels && set.has(labels[key]);
     case "NotIn":
-      return (labels) => !(key in labels) || !set.has(labels[key]);
+      return (labels) => !set.has(labels[key]);
     case "Exists":
       return (labels) => key in labels;
     case "DoesNotExist":
