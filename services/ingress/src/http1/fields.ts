@@ -44,12 +44,23 @@ export class Fields {
     return found;
   }
 
-  /** Takes out those of these names. */
-  drop(isDropped: (key: string) => boolean): void {
-    for (let at = this.keys.length - 1; at >= 0; at -= 1) {
-      if (!isDropped(this.keys[at] ?? "")) continue;
-      for (const list of [this.names, this.keys, this.values]) list.splice(at, 1);
+  /** Takes out those that are not to be kept. */
+  keep(isKept: (key: string) => boolean): void {
+    const { names, keys, values } = this;
+    let kept = 0;
+    for (let at = 0; at < keys.length; at += 1) {
+      const key = keys[at] ?? "";
+      if (!isKept(key)) continue;
+      if (kept < at) {
+        keys[kept] = key;
+        names[kept] = names[at] ?? "";
+        values[kept] = values[at] ?? "";
+      }
+      kept += 1;
     }
+    names.length = kept;
+    keys.length = kept;
+    values.length = kept;
   }
 }
 

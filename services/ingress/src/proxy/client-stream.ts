@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import type { Fields } from "../http1/fields.ts";
 import type { BodyParts } from "../http1/body-reader.ts";
+import type { OriginMemo } from "./request-headers.ts";
 
 /** The client's end of a connection. */
 export interface Peer {
@@ -9,6 +10,7 @@ export interface Peer {
   /** Port that the client came to. */
   readonly localPort: number;
   readonly secure: boolean;
+  readonly memo: OriginMemo;
 }
 
 /** What a request says, its grammar checked. */

@@ -4,6 +4,7 @@ import type { AffinityPolicy } from "../annotations/policy.ts";
 import { cookieValue, rendezvous } from "./cookies.ts";
 import type { Upstream, UpstreamEndpoint } from "./upstreams.ts";
 
+const none: ReadonlySet<string> = new Set();
 const keyPattern = /^[A-Za-z0-9_-]{22}$/;
 
 /** One request's choices. */
@@ -15,7 +16,9 @@ export class EndpointChoice {
   readonly #client: string;
   readonly #destination: string;
   readonly #cookie: string | undefined;
-  readonly #tried = new Set<string>();
+  /** Made for the second choice: most requests need one. */
+  #tried: Set<string> | undefined;
+  #chosen: UpstreamEndpoint | undefined;
   #key: string | undefined;
 
   constructor(options: {
@@ -36,26 +39,27 @@ export class EndpointChoice {
 
   /** How many were chosen so far. */
   get tries(): number {
-    return this.#tried.size;
+    return (this.#tried?.size ?? 0) + (this.#chosen === undefined ? 0 : 1);
   }
 
   /** The next endpoint, none twice; undefined when there is none left. */
   next(): UpstreamEndpoint | undefined {
-    const endpoint = this.#affinity === undefined ? this.#pick() : this.#stick(this.#affinity);
-    if (endpoint !== undefined) this.#tried.add(endpoint.key);
-    return endpoint;
+    if (this.#chosen !== undefined) (this.#tried ??= new Set()).add(this.#chosen.key);
+    this.#chosen = this.#affinity === undefined ? this.#pick() : this.#stick(this.#affinity);
+    return this.#chosen;
   }
 
   /** The endpoint may be chosen again: its failure was not its own. */
   forgive(endpoint: UpstreamEndpoint): void {
-    this.#tried.delete(endpoint.key);
+    if (this.#chosen === endpoint) this.#chosen = undefined;
+    else this.#tried?.delete(endpoint.key);
   }
 
   #stick(affinity: AffinityPolicy): UpstreamEndpoint | undefined {
-    const failed = this.#tried.size > 0;
+    const failed = (this.#tried?.size ?? 0) > 0;
     if (affinity.mode === "persistent") {
       const named = this.#cookie === undefined ? undefined : this.#upstream.byId.get(this.#cookie);
-      if (named !== undefined && !this.#tried.has(named.key)) return named;
+      if (named !== undefined && this.#tried?.has(named.key) !== true) return named;
       const endpoint = this.#pick();
       // A session whose endpoint is still listed may find it well again, unless the route says to move on.
       if (endpoint !== undefined && (named === undefined || affinity.changeOnFailure)) this.newCookie = endpoint.id;
@@ -66,14 +70,12 @@ export class EndpointChoice {
       this.#key = kept ?? randomBytes(16).toString("base64url");
       if (kept === undefined) this.newCookie = this.#key;
     }
-    return rendezvous(this.#key, this.#upstream.endpoints, this.#tried);
+    return rendezvous(this.#key, this.#upstream.endpoints, this.#tried ?? none);
   }
 
   #pick(): UpstreamEndpoint | undefined {
-    return this.#upstream.picker.pick(this.#upstream.endpoints, {
-      client: this.#client,
-      destination: this.#destination,
-      exclude: this.#tried,
-    });
+    const { endpoints, picker } = this.#upstream;
+    const context = { client: this.#client, destination: this.#destination };
+    return picker.pick(endpoints, this.#tried === undefined ? context : { ...context, exclude: this.#tried });
   }
 }

@@ -20,7 +20,7 @@ import type { EndpointFailure, EndpointUser } from "./endpoint-connection.ts";
 import type { Claim } from "./endpoint-pool.ts";
 import type { RequestFacts } from "./message.ts";
 import { RequestBody } from "./request-body.ts";
-import { endToEnd, requestHeadText, safeTrailers } from "./request-headers.ts";
+import { keepEndToEnd, keepSafeTrailers, requestHeadText } from "./request-headers.ts";
 import type { ProxySettings } from "./settings.ts";
 import { joinTunnel } from "./tunnel.ts";
 import type { Upstream, UpstreamEndpoint } from "./upstreams.ts";
@@ -135,7 +135,8 @@ export class Exchange implements EndpointUser, StreamOwner {
         return this.#try(status);
       }
     }
-    const fields = endToEnd(head.fields, { keepLength: status !== 204 });
+    const { fields } = head;
+    keepEndToEnd(fields, { keepLength: status !== 204 });
     this.#addOwnFields(fields);
     const hasBody = !isBodyless(stream.request.method, status);
     stream.sendHead({ status, reason, fields, hasBody });
@@ -150,7 +151,8 @@ export class Exchange implements EndpointUser, StreamOwner {
     }
     this.#endpoint = undefined;
     this.#over = true;
-    const fields = endToEnd(head.fields, { keepLength: false });
+    const { fields } = head;
+    keepEndToEnd(fields, { keepLength: false });
     this.#addOwnFields(fields, endpoint);
     fields.add("connection", "Upgrade");
     fields.add("upgrade", "websocket");
@@ -175,7 +177,8 @@ export class Exchange implements EndpointUser, StreamOwner {
   onResponseEnd(trailers: Fields): void {
     this.#over = true;
     this.#release(false);
-    this.#options.stream.end(safeTrailers(trailers));
+    keepSafeTrailers(trailers);
+    this.#options.stream.end(trailers);
   }
 
   onFailure(failure: EndpointFailure): void {
@@ -244,7 +247,7 @@ export class Exchange implements EndpointUser, StreamOwner {
     const { affinity, cors } = route.policy;
     const said = stream.request.fields;
     if (cors !== undefined) {
-      fields.drop((key) => key.startsWith("access-control-"));
+      fields.keep((key) => !key.startsWith("access-control-"));
       const own = corsHeaders(cors, said.get("origin"), false);
       for (let at = 0; at + 1 < own.length; at += 2) addOwn(fields, own[at] ?? "", own[at + 1] ?? "");
     }

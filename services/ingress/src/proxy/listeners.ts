@@ -138,7 +138,8 @@ export class Listeners implements Startable {
 }
 
 function peerOf(socket: Socket, secure: boolean): Peer {
-  return { address: plainAddress(socket.remoteAddress ?? ""), localPort: socket.localPort ?? 0, secure };
+  const memo = { authority: "", text: undefined };
+  return { address: plainAddress(socket.remoteAddress ?? ""), localPort: socket.localPort ?? 0, secure, memo };
 }
 
 async function listen(server: Server, address: string, field: string): Promise<void> {

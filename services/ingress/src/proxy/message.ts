@@ -71,9 +71,9 @@ function hostOf(authority: string): string {
 
 function readOrigin({ fields }: ClientRequest, peer: Peer, authority: string, settings: ProxySettings): Origin {
   const requestId = givenRequestId(fields.get("x-request-id")) ?? newRequestId();
-  const { address, secure, localPort } = peer;
+  const { address, secure, localPort, memo } = peer;
   const scheme = secure ? "https" : "http";
-  const direct: Origin = { client: address, scheme, authority, port: localPort, requestId };
+  const direct: Origin = { client: address, scheme, authority, port: localPort, requestId, memo };
   if (!settings.isTrusted(address)) return direct;
   const forwardedFor = list(fields.get("x-forwarded-for"));
   let client = address;
@@ -85,6 +85,8 @@ function readOrigin({ fields }: ClientRequest, peer: Peer, authority: string, se
   const earlier = forwardedFor.slice(0, believed).join(", ");
   return {
     ...direct,
+    // All of this is what this one request says.
+    memo: { authority: "", text: undefined },
     client,
     scheme: said === "https" || said === "http" ? said : scheme,
     ...(earlier === "" ? {} : { earlierFor: earlier }),

@@ -2,7 +2,7 @@
 import type { Fields } from "../http1/fields.ts";
 import type { BodySink } from "./client-stream.ts";
 import type { EndpointConnection } from "./endpoint-connection.ts";
-import { safeTrailers } from "./request-headers.ts";
+import { keepSafeTrailers } from "./request-headers.ts";
 
 /** What a body works with. */
 export interface RequestBodyOptions {
@@ -50,7 +50,8 @@ export class RequestBody implements BodySink {
     if (contentLength !== undefined && this.#size < contentLength) return this.#stop(onWrongLength);
     this.#over = true;
     if (contentLength === undefined) {
-      const { names, values, size } = safeTrailers(trailers);
+      keepSafeTrailers(trailers);
+      const { names, values, size } = trailers;
       let text = "0\r\n";
       for (let at = 0; at < size; at += 1) text += `${names[at]}: ${values[at]}\r\n`;
       connection.addText(`${text}\r\n`);

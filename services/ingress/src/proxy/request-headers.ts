@@ -1,5 +1,5 @@
 /** Headers on their way through: what belongs to one connection stays on it, and what says where a request came from is ours to say. */
-import { Fields } from "../http1/fields.ts";
+import type { Fields } from "../http1/fields.ts";
 import { isFieldValue, isTarget } from "../http1/grammar.ts";
 
 /** Fields of one connection (RFC 9110, 7.6.1), and those that would let a client speak for the proxy. */
@@ -54,6 +54,14 @@ export interface Origin {
   readonly earlierFor?: string;
   readonly earlierForwarded?: string;
   readonly requestId: string;
+  /** Keeps the text of all this but the id for the next request of the connection, where nothing depends on the request's own fields. */
+  readonly memo: OriginMemo;
+}
+
+/** See {@link Origin.memo}. */
+export interface OriginMemo {
+  authority: string;
+  text: string | undefined;
 }
 
 /** Names that a Connection header makes hop-by-hop. */
@@ -98,13 +106,13 @@ export function requestHeadText(request: OutgoingRequest): string | undefined {
   return `${text}\r\n`;
 }
 
-/** What the endpoint is told of the client. */
+/** What the endpoint is told of the client; most of it is the same for all requests of a connection. */
 function originText(origin: Origin): string {
-  const { client, scheme, authority, port, requestId, earlierFor, earlierForwarded } = origin;
+  const { client, scheme, authority, port, requestId, earlierFor, earlierForwarded, memo } = origin;
+  if (memo.text !== undefined && memo.authority === authority) return `x-request-id: ${requestId}\r\n${memo.text}`;
   const node = client.includes(":") ? `"[${client}]"` : client;
   const forwarded = `for=${node};host="${authority}";proto=${scheme}`;
-  return `x-request-id: ${requestId}\r
-x-real-ip: ${client}\r
+  const text = `x-real-ip: ${client}\r
 x-forwarded-for: ${earlierFor === undefined ? client : `${earlierFor}, ${client}`}\r
 x-forwarded-host: ${authority}\r
 x-forwarded-port: ${port}\r
@@ -112,22 +120,19 @@ x-forwarded-proto: ${scheme}\r
 x-forwarded-scheme: ${scheme}\r
 forwarded: ${earlierForwarded === undefined ? forwarded : `${earlierForwarded}, ${forwarded}`}\r
 `;
+  memo.authority = authority;
+  memo.text = text;
+  return `x-request-id: ${requestId}\r\n${text}`;
 }
 
-/** The end-to-end fields of a response. */
-export function endToEnd(fields: Fields, options: { readonly keepLength: boolean }): Fields {
-  const { names, keys, values } = fields;
+/** Takes out of a response's fields what belongs to one connection. `keepLength` is false where its length says nothing. */
+export function keepEndToEnd(fields: Fields, options: { readonly keepLength: boolean }): void {
   const listed = connectionTokens(fields.get("connection"));
-  const kept = new Fields();
-  for (let at = 0; at < keys.length; at += 1) {
-    const key = keys[at] ?? "";
-    if (hopByHop.has(key)) continue;
-    if (key === "content-length" ? !options.keepLength : listed?.has(key) === true) continue;
-    kept.names.push(names[at] ?? "");
-    kept.keys.push(key);
-    kept.values.push(values[at] ?? "");
-  }
-  return kept;
+  const { keepLength } = options;
+  fields.keep((key) => {
+    if (key === "content-length") return keepLength;
+    return !hopByHop.has(key) && listed?.has(key) !== true;
+  });
 }
 
 /** The id that a client sent, if it is one. */
@@ -135,12 +140,7 @@ export function givenRequestId(value: string | undefined): string | undefined {
   return value !== undefined && requestIdPattern.test(value) ? value : undefined;
 }
 
-/** The trailers that may be passed on. */
-export function safeTrailers(trailers: Fields): Fields {
-  if (trailers.size === 0) return trailers;
-  const kept = new Fields();
-  for (const [at, key] of trailers.keys.entries()) {
-    if (!noTrailers.has(key)) kept.add(trailers.names[at] ?? "", trailers.values[at] ?? "");
-  }
-  return kept;
+/** Takes out of trailers what may not be passed on. */
+export function keepSafeTrailers(trailers: Fields): void {
+  if (trailers.size > 0) trailers.keep((key) => !noTrailers.has(key));
 }
