@@ -35,7 +35,7 @@ export class WatchedProvider extends FakeLoadBalancerProvider {
 export async function lead(client: KubeClient, options: { loadBalancerClass?: string; patient?: boolean } = {}) {
   const { loadBalancerClass, patient = false } = options;
   const provider = new WatchedProvider();
-  const clock = hurriedClock(50, patient ? firstRetryMs / 2 : undefined);
+  const clock = hurriedClock(20, patient ? firstRetryMs / 2 : undefined);
   const said: { name: string; reason: string; message: string }[] = [];
   const state = { leads: true };
   const metrics = createMetrics();
