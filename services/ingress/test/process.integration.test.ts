@@ -52,12 +52,12 @@ describe.skipIf(needs("nats-server", "openssl"))("the ingress as a process", () 
     const bus = [`--kubeconfig=${cluster.kubeconfig}`, `--nats-url=${nats.url}`];
     const controller = await launchService("endpoint-controller", ...bus);
     cleanups.defer(() => controller.stop());
-    const port = await freePort();
+    const port = await freePort("127.34.2.1");
     const healthPort = await freePort();
     const flags = [
       ...bus,
       `--health-address=127.0.0.1:${healthPort}`,
-      `--http-address=127.0.0.1:${port}`,
+      `--http-address=127.34.2.1:${port}`,
       "--https-address=127.0.0.1:0",
       "--tcp-services-configmap=default/tcp-services",
       "--udp-services-configmap=default/udp-services",
@@ -66,7 +66,7 @@ describe.skipIf(needs("nats-server", "openssl"))("the ingress as a process", () 
     ];
     running = await launch({ command: process.execPath, args: [main, ...flags], ready: /"message":"started"/ });
     cleanups.defer(() => running.stop());
-    http = `http://127.0.0.1:${port}`;
+    http = `http://127.34.2.1:${port}`;
     health = `http://127.0.0.1:${healthPort}`;
     await client.apply("ingressclasses", { name: "fairlead" }, (current) => current ?? ingressClass());
   });
@@ -187,6 +187,7 @@ describe.skipIf(needs("nats-server", "openssl"))("the ingress as a process", () 
       nonsense: "default/echo:80",
       "23403": "default/no-such:80",
       [taken]: "default/echo:80",
+      [new URL(http).port]: "default/echo:80",
     });
     await eventually(async () => expect(await ask(first, "hello")).toBe("hello"));
     const header = "PROXY TCP4 192.0.2.7 192.0.2.1 40000 443\r\n";
@@ -194,11 +195,12 @@ describe.skipIf(needs("nats-server", "openssl"))("the ingress as a process", () 
     await eventually(async () => {
       const events = await eventsOf("tcp-services");
       expect(events).toContainEqual(expect.stringMatching(/^Rejected "nonsense": must be a port/));
+      expect(events).toContainEqual(expect.stringMatching(/^Rejected "\d+": port \d+ is the ingress' own, for HTTP/));
       expect(events).toContainEqual(expect.stringMatching(/^BackendMissing "23403": there is no Service/));
       expect(events).toContainEqual(expect.stringMatching(`^FailedToBindPort "${taken}": port ${taken}/TCP .* in use`));
     });
-    // The three entries that the Events are about.
-    expect(await (await fetch(`${health}/metrics`)).text()).toMatch(/^fairlead_ingress_ports_refused 3$/m);
+    // The four entries that the Events are about.
+    expect(await (await fetch(`${health}/metrics`)).text()).toMatch(/^fairlead_ingress_ports_refused 4$/m);
     const held = connect(first, "127.34.2.1");
     held.write("1");
     expect(String(await once(held, "data"))).toBe("1");
