@@ -24,13 +24,19 @@ export interface IngressOptions {
   readonly spec?: object;
 }
 
+/** As much of an Ingress as its makers look at. */
+interface Ingress {
+  readonly metadata: { readonly namespace: string; readonly name: string };
+  readonly spec: object;
+}
+
 /** An Ingress of `networking.k8s.io/v1`, each route a rule of its own. Annotations of ingress-nginx go without their prefix. */
 export function ingress(
   namespace: string,
   name: string,
   routes: readonly Route[],
   options: IngressOptions = {},
-): { metadata: object; spec: object } {
+): Ingress {
   const { annotations = {}, tls = {}, spec = {} } = options;
   const prefixed = Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]);
   return {
@@ -47,7 +53,7 @@ export function ingress(
         : {}),
       ...spec,
     },
-  } as { metadata: object; spec: object };
+  } as Ingress;
 }
 
 /** A backend of an Ingress. */

@@ -54,6 +54,8 @@ export interface StackOptions {
   /** Goes on with this folder instead of a fresh one. */
   readonly stateDir?: string;
   readonly args?: readonly string[];
+  /** Addresses of load balancers, if not those of the plan. */
+  readonly lbPool?: string;
   /** Put before the command, for example to give up privileges. */
   readonly prefix?: readonly string[];
 }
@@ -78,7 +80,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       "--service-cidr": plan.serviceCidr,
       "--pod-cidr": plan.podCidr,
       "--node-cidr": plan.nodeCidr,
-      "--lb-pool": plan.lbPool,
+      "--lb-pool": options.lbPool ?? plan.lbPool,
       "--http-port": "0",
       "--https-port": "0",
     }).flat(),
