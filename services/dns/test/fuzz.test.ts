@@ -55,9 +55,23 @@ describe("mutated packets", () => {
   it("over sockets leave the server answering", async () => {
     await using server = await startServer(stateOf());
     const random = seededRandom(9);
-    const bad = Array.from({ length: 200 }, () => mutant(random));
     const socket = createSocket("udp4");
-    for (const bytes of bad) socket.send(bytes, server.port, "127.0.0.1");
+    const last = queryBytes("cluster.local.", "SOA");
+    last.writeUInt16BE(0x7777, 0);
+    let answered = 0;
+    let turn = (): void => undefined;
+    socket.on("message", (answer) => {
+      answered += 1;
+      if (answer.readUInt16BE(0) === 0x7777) turn();
+    });
+    // A few at a time, so that none is lost for want of room in the kernel's buffers.
+    for (let left = packets; left > 0; left -= 100) {
+      const answeredAll = new Promise<void>((resolve) => (turn = resolve));
+      for (let index = 0; index < 100; index++) socket.send(mutant(random), server.port, "127.0.0.1");
+      socket.send(last, server.port, "127.0.0.1");
+      await answeredAll;
+    }
+    expect(answered).toBeGreaterThan(packets / 2);
     expect((await ask(server.port, "cluster.local.", "SOA")).rcode).toBe("NOERROR");
     socket.close();
   });

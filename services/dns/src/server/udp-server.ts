@@ -21,7 +21,7 @@ import type { SystemSocket } from "@fairlead/sockets";
 import { ipAddress } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import type { Handler } from "../handler.ts";
-import { DatagramDrain } from "./datagram-drain.ts";
+import { DatagramDrain, MAX_QUERY_BYTES } from "./datagram-drain.ts";
 
 /** The kernel's buffer for queries that wait, in bytes; it may cap it. */
 const RECEIVE_BUFFER_BYTES = 4 * 1_024 * 1_024;
@@ -115,7 +115,8 @@ export class UdpServer {
     // An answer that cannot be sent is lost like other datagrams: the client asks again. A callback would cost a turn.
     const send = (answer: Buffer, client: RemoteInfo): void => socket.send(answer, client.port, client.address);
     socket.on("message", (query, client) => {
-      const answer = client.port === 0 ? undefined : handler.handle(query, arrival);
+      // Cut off as the others are: what becomes of a query does not depend on who reads it.
+      const answer = client.port === 0 ? undefined : handler.handle(query.subarray(0, MAX_QUERY_BYTES), arrival);
       if (answer instanceof Promise) {
         answer.then(
           (late) => {
