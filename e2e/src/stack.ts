@@ -81,6 +81,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       "--pod-cidr": plan.podCidr,
       "--node-cidr": plan.nodeCidr,
       "--lb-pool": options.lbPool ?? plan.lbPool,
+      // Nothing leaves this machine.
+      "--resolv-conf": "/dev/null",
       "--http-port": "0",
       "--https-port": "0",
     }).flat(),

@@ -23,6 +23,10 @@ const table = {
     describe:
       "Port of the cluster's DNS, 0 takes a free one; default: 53, or 1053 where 53 may not be bound or is taken",
   }),
+  resolvConf: option.path({
+    default: "/etc/resolv.conf",
+    describe: "Where the cluster's DNS finds the servers for names that are not the cluster's",
+  }),
   httpPort: option.port({
     optional: true,
     describe:

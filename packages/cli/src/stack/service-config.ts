@@ -62,6 +62,7 @@ export function dnsFlags(options: DevOptions, { address, port }: DnsPlace, healt
     "ready-address": "none",
     "metrics-address": "none",
     "pod-records": "verified",
+    "resolv-conf": options.resolvConf,
   });
 }
 
