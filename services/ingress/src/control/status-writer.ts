@@ -33,6 +33,7 @@ export class StatusWriter {
   #accepted: ReadonlySet<string> | undefined;
   /** Whether this process may write at this moment. */
   #mayWrite = (): boolean => false;
+  readonly #underWay = new Set<Promise<void>>();
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -60,9 +61,10 @@ export class StatusWriter {
     this.#compare();
   }
 
-  /** No status is written any more. */
+  /** No status is written any more once it settles. */
   async end(): Promise<void> {
     this.#mayWrite = () => false;
+    await Promise.allSettled(this.#underWay);
   }
 
   /** Takes back what was written on the Ingresses that are served; nothing is written afterwards. */
@@ -97,7 +99,14 @@ export class StatusWriter {
     const [namespace = "", name = ""] = key.split("/");
     const ingress = this.#options.find(namespace, name);
     const patch = ingress && this.#patchFor(ingress);
-    if (patch !== undefined && this.#mayWrite()) await this.#patch(key, patch);
+    if (patch === undefined || !this.#mayWrite()) return;
+    const write = this.#patch(key, patch);
+    this.#underWay.add(write);
+    try {
+      await write;
+    } finally {
+      this.#underWay.delete(write);
+    }
   }
 
   async #patch(key: string, patch: Status): Promise<void> {
