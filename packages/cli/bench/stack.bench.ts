@@ -26,6 +26,7 @@ interface Run {
 
 async function start(stateDir: string, mode: "embedded" | "distributed"): Promise<Run> {
   const ranges = ["--service-cidr", "127.99.0.0/16", "--pod-cidr", "127.247.0.0/16", "--node-cidr", "127.67.0.0/24"];
+  const ports = ["--http-port", "0", "--https-port", "0", "--resolv-conf", "/dev/null"];
   const args = [
     main,
     "dev",

@@ -29,6 +29,7 @@ describe("the options of fairlead dev", () => {
       nodeCidr: "127.64.0.0/24",
       lbPool: "127.200.0.0/24",
       dnsPort: undefined,
+      resolvConf: "/etc/resolv.conf",
       httpPort: undefined,
       httpsPort: undefined,
       apiPort: 6443,
