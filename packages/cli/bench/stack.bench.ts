@@ -26,18 +26,8 @@ interface Run {
 
 async function start(stateDir: string, mode: "embedded" | "distributed"): Promise<Run> {
   const ranges = ["--service-cidr", "127.99.0.0/16", "--pod-cidr", "127.247.0.0/16", "--node-cidr", "127.67.0.0/24"];
-  const ports = ["--http-port", "0", "--https-port", "0", "--resolv-conf", "/dev/null"];
-  const args = [
-    main,
-    "dev",
-    "--state-dir",
-    stateDir,
-    "--api-port",
-    String(await freePort()),
-    "--resolv-conf",
-    "/dev/null",
-    ...ranges,
-  ];
+  const doors = ["--lb-pool", "127.203.0.0/24", "--http-port", "0", "--https-port", "0", "--resolv-conf", "/dev/null"];
+  const args = [main, "dev", "--state-dir", stateDir, "--api-port", String(await freePort()), ...ranges, ...doors];
   const begun = performance.now();
   const child = spawn(process.execPath, [...args, ...(mode === "distributed" ? ["--distributed"] : [])], {
     stdio: ["ignore", "pipe", "inherit"],
