@@ -10,6 +10,11 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Handler } from "../src/handler.ts";
 import { MAX_BATCHES, MAX_QUERY_BYTES } from "../src/server/datagram-drain.ts";
 import { UdpServer } from "../src/server/udp-server.ts";
+import { decodeMessage } from "../src/wire/message.ts";
+import { nameText } from "../src/wire/name.ts";
+import { queryBytes } from "./support/client.ts";
+import { stateOf } from "./support/objects.ts";
+import { startServer } from "./support/server.ts";
 
 type Handle = Handler["handle"];
 
@@ -179,5 +184,41 @@ describe("a flood of queries", () => {
     burst(await server.listen(0), 500);
     await expect.poll(() => handled).toBe(500);
     expect(log.records.filter(({ level }) => level !== "debug")).toEqual([]);
+  });
+});
+
+describe("queries for other zones", () => {
+  test("get their own answers though their bytes' room is used again before those come", async () => {
+    const upstream = createSocket("udp4");
+    undo.push(() => upstream.close());
+    upstream.bind(0, "127.32.1.3");
+    await once(upstream, "listening");
+    const held: (() => void)[] = [];
+    upstream.on("message", (query, from) => {
+      const answer = Buffer.from(query);
+      answer.writeUInt16BE(0x8180, 2);
+      held.push(() => upstream.send(answer, from.port, from.address));
+    });
+    const at = `127.32.1.3:${upstream.address().port}`;
+    await using server = await startServer(stateOf(), "--listen", "127.32.1.1:0", "--upstreams", at);
+    const socket = await client();
+    const answers = new Map<number, string>();
+    socket.on("message", (bytes) =>
+      answers.set(bytes.readUInt16BE(0), nameText(decodeMessage(bytes).questions[0]?.name ?? [])),
+    );
+    const names = new Map(Array.from({ length: 40 }, (_, index) => [index + 1, `n${index}.Example.ORG.`]));
+    for (const [id, name] of names) {
+      const query = queryBytes(name, "A");
+      query.writeUInt16BE(id, 0);
+      socket.send(query, server.port, "127.32.1.1");
+    }
+    // The server may ask something of its own too.
+    await expect.poll(() => held.length).toBeGreaterThanOrEqual(names.size);
+    for (let index = 0; index < 200; index++)
+      socket.send(queryBytes("cluster.local.", "SOA"), server.port, "127.32.1.1");
+    await expect.poll(() => answers.get(0x1234)).toBe("cluster.local.");
+    for (const release of held) release();
+    await expect.poll(() => answers.size).toBe(names.size + 1);
+    expect(new Map([...answers].filter(([id]) => id !== 0x1234).sort(([one], [other]) => one - other))).toEqual(names);
   });
 });
