@@ -173,6 +173,16 @@ describe("time", () => {
     expect(silent.text()).toBe("");
   });
 
+  test("counts from when a client comes, however long nobody came before", async () => {
+    await clock.advance(10 * CLIENT_IDLE_MS);
+    const { socket, text } = client("");
+    await once(socket, "connect");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await clock.advance(HEAD_TIMEOUT_MS / 2);
+    socket.write(`GET /1 HTTP/1.1\r\n${host}\r\n`);
+    await expect.poll(() => bodies(text())).toEqual(["<GET /1 >"]);
+  });
+
   test("an idle connection is kept for a while after a request", async () => {
     const { text, closed, socket } = client(`GET /1 HTTP/1.1\r\n${host}\r\n`);
     await expect.poll(() => bodies(text()).length).toBe(1);

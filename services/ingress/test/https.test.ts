@@ -137,6 +137,22 @@ test("HTTP/2: a request that its client takes back is taken back from the endpoi
   session.destroy();
 });
 
+test("HTTP/2: a head that it does not know is 502, and nothing else suffers", async () => {
+  const address = await stand.tcpBackend("127.13.0.4", (socket) => {
+    socket.once("data", () => socket.write('HTTP/1.1 200 OK\r\nETag: "a"\r\nETag: "b"\r\nContent-Length: 0\r\n\r\n'));
+  });
+  stand.service("odd", [address]);
+  stand.routes(ingress("odd", { "o.example.org": [{ path: "/", service: "odd" }] }));
+  const session = connectHttp2(stand.listeners.https, { servername: "o.example.org", rejectUnauthorized: false });
+  for (let count = 0; count < 2; count += 1) {
+    const stream = session.request({ ":authority": "o.example.org", ":path": "/" });
+    const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+    expect(headers[":status"]).toBe(502);
+    stream.close();
+  }
+  session.destroy();
+});
+
 test("HTTP/2: a response that breaks off resets its stream, and the others go on", async () => {
   const broken = await stand.tcpBackend("127.13.0.3", (socket) => {
     socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));

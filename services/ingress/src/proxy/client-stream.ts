@@ -75,7 +75,7 @@ export interface ClientStream {
   resumeBody(): void;
   /**
    * Sends a head; nothing leaves before {@link flush} or {@link end}. The fields are checked and hold nothing of the connection.
-   * `hasBody` is false where the response has none by its kind, `close` makes it the last one of an HTTP/1.1 connection.
+   * `hasBody` is false where the response has none by its kind, `close` makes it the last one of an HTTP/1.1 connection. Throws, and has sent nothing, where this version of HTTP knows no such head.
    */
   sendHead(options: { status: number; reason: string; fields: Fields; hasBody: boolean; close?: boolean }): void;
   sendBody(part: Buffer): void;

@@ -26,6 +26,7 @@ export class Deadlines {
 
   /** The deadline that lies `ms` ahead. */
   after(ms: number): number {
+    if (!this.#running) this.#now = this.#clock.monotonic();
     // The last look may be a whole step ago.
     return this.#now + ms + DEADLINE_STEP_MS;
   }

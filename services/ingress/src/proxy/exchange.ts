@@ -139,7 +139,12 @@ export class Exchange implements EndpointUser, StreamOwner {
     keepEndToEnd(fields, { keepLength: status !== 204 });
     this.#addOwnFields(fields);
     const hasBody = !isBodyless(stream.request.method, status);
-    stream.sendHead({ status, reason, fields, hasBody });
+    try {
+      stream.sendHead({ status, reason, fields, hasBody });
+    } catch {
+      // HTTP/2 refuses some heads that HTTP/1.1 lets pass, such as two of a field that may be said once.
+      this.#refuse(502);
+    }
   }
 
   onSwitch(head: ResponseHead, socket: Socket, early: Buffer | undefined): void {
@@ -271,7 +276,7 @@ export class Exchange implements EndpointUser, StreamOwner {
     this.#endpoint = undefined;
   }
 
-  /** The client's body is not to be had. */
+  /** The client's body, or the endpoint's head, is none. */
   #refuse(status: number): void {
     this.#release(true);
     if (this.#options.stream.headSent) this.#cut();

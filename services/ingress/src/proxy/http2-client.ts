@@ -41,7 +41,7 @@ export class Http2Client implements ClientStream {
     stream.on("drain", () => this.owner?.onClientDrain());
     stream.on("aborted", () => this.#gone());
     stream.on("close", () => this.#gone());
-    stream.on("wantTrailers", () => stream.sendTrailers(outgoing(this.#trailers)));
+    stream.on("wantTrailers", () => this.#sendTrailers());
   }
 
   get headSent(): boolean {
@@ -49,7 +49,8 @@ export class Http2Client implements ClientStream {
   }
 
   sendContinue(): void {
-    if (!this.#over && !this.headSent) this.#stream.additionalHeaders({ ":status": 100 });
+    if (!this.#gives || this.headSent) return;
+    this.#stream.additionalHeaders({ ":status": 100 });
   }
 
   readBody(sink: BodySink): void {
@@ -81,15 +82,15 @@ export class Http2Client implements ClientStream {
 
   sendHead(options: { status: number; reason: string; fields: Fields; hasBody: boolean; close?: boolean }): void {
     const { status, fields, hasBody } = options;
-    if (this.#over || this.headSent) return;
-    this.status = status;
+    if (!this.#gives || this.headSent) return;
     this.#hasBody = hasBody;
     const end = hasBody ? { waitForTrailers: true } : { endStream: true };
     this.#stream.respond({ ...outgoing(fields), ":status": status }, end);
+    this.status = status;
   }
 
   sendBody(part: Buffer): void {
-    if (!this.#over && this.#hasBody) this.#stream.write(part);
+    if (this.#gives && this.#hasBody) this.#stream.write(part);
   }
 
   flush(): boolean {
@@ -110,6 +111,20 @@ export class Http2Client implements ClientStream {
     if (this.#over) return;
     this.#finish();
     this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  /** Whether anything can still be sent: a stream is closed before it says so. */
+  get #gives(): boolean {
+    return !this.#over && !this.#stream.destroyed && !this.#stream.closed;
+  }
+
+  #sendTrailers(): void {
+    try {
+      this.#stream.sendTrailers(outgoing(this.#trailers));
+    } catch {
+      // Fields that HTTP/2 knows to be no trailers: better a broken response than one that lacks them.
+      this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    }
   }
 
   #gone(): void {
