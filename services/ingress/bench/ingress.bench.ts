@@ -1,8 +1,9 @@
 /**
  * The ingress beside nginx and HAProxy as plain HTTP proxies: each alone on the first core, with one backend (nginx) and the load
- * (wrk, 50 connections, 100 B bodies) on the second. `npm run bench -- ingress`; needs nginx and wrk, HAProxy if there.
+ * (wrk, 50 connections, 100 B bodies) on the second; over plain HTTP and over TLS, connections kept. `npm run bench -- ingress`; needs nginx
+ * and wrk, HAProxy and openssl if there.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -18,14 +19,30 @@ if (!has("nginx") || !has("wrk")) {
 await using directory = await temporaryDirectory();
 const children: ChildProcess[] = [];
 
-function nginx(name: string, port: number, location: string): string[] {
+const [key, cert, both] = ["key", "crt", "pem"].map((kind) => `${directory.path}/tls.${kind}`) as [
+  string,
+  string,
+  string,
+];
+const hasTls = has("openssl");
+if (hasTls) {
+  const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=bench -keyout ${key} -out ${cert}`;
+  execFileSync("openssl", args.split(" "), { stdio: "pipe" });
+  writeFileSync(both, `${readFileSync(cert, "utf8")}${readFileSync(key, "utf8")}`);
+}
+
+function nginx(name: string, ports: readonly number[], location: string): string[] {
   const file = `${directory.path}/${name}.conf`;
+  const [http, https] = ports;
+  const tls =
+    https === undefined ? "" : `listen 127.0.0.1:${https} ssl; ssl_certificate ${cert}; ssl_certificate_key ${key};`;
+  const listens = `listen 127.0.0.1:${http}; ${tls}`;
   writeFileSync(
     file,
     `daemon off; worker_processes 1; master_process off; pid ${directory.path}/${name}.pid; error_log stderr crit;
 events { worker_connections 4096; }
 http { access_log off; keepalive_requests 1000000000; upstream up { server 127.0.0.1:${backendPort}; keepalive 128; }
-server { listen 127.0.0.1:${port}; ${location} } }`,
+server { ${listens} ${location} } }`,
   );
   return ["nginx", "-e", "stderr", "-c", file];
 }
@@ -42,8 +59,8 @@ function cpu(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-function load(port: number, time: number): { rate: number; p50: string; p99: string; errors: string; count: number } {
-  const args = ["-c", "1", "wrk", "-t1", "-c50", `-d${time}s`, "--latency", `http://127.0.0.1:${port}/`];
+function load(url: string, time: number): { rate: number; p50: string; p99: string; errors: string; count: number } {
+  const args = ["-c", "1", "wrk", "-t1", "-c50", `-d${time}s`, "--latency", url];
   const text = spawnSync("taskset", args, { encoding: "utf8" }).stdout;
   const find = (pattern: RegExp): string => pattern.exec(text)?.[1] ?? "-";
   const count = Number(find(/(\d+) requests in/));
@@ -55,24 +72,25 @@ const backendPort = await freePort();
 const body = "x".repeat(100);
 
 try {
-  start(1, nginx("backend", backendPort, `location / { return 200 "${body}"; }`));
-  const peers: [name: string, command: (port: number) => string[]][] = [
+  start(1, nginx("backend", [backendPort], `location / { return 200 "${body}"; }`));
+  const peers: [name: string, command: (http: number, https?: number) => string[]][] = [
     [
       "fairlead",
-      (port) => [
+      (http, https) => [
         process.execPath,
         fileURLToPath(new URL("workers/ingress-worker.ts", import.meta.url)),
-        `127.0.0.1:${port}`,
+        `127.0.0.1:${http}`,
         "127.0.0.1",
         String(backendPort),
+        ...(https === undefined ? [] : [`127.0.0.1:${https}`, key, cert]),
       ],
     ],
     [
       "nginx",
-      (port) =>
+      (http, https) =>
         nginx(
           "proxy",
-          port,
+          https === undefined ? [http] : [http, https],
           'location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; }',
         ),
     ],
@@ -80,13 +98,13 @@ try {
   if (has("haproxy")) {
     peers.push([
       "haproxy",
-      (port) => {
+      (http, https) => {
         const file = `${directory.path}/haproxy.cfg`;
         const timeouts = "timeout connect 5s\n timeout client 60s\n timeout server 60s";
         writeFileSync(
           file,
           `global\n nbthread 1\n maxconn 4096\ndefaults\n mode http\n ${timeouts}\n option forwardfor\n http-reuse always
-frontend f\n bind 127.0.0.1:${port}\n default_backend b\nbackend b\n server s 127.0.0.1:${backendPort}\n`,
+frontend f\n bind 127.0.0.1:${http}\n${https === undefined ? "" : ` bind 127.0.0.1:${https} ssl crt ${both}\n`} default_backend b\nbackend b\n server s 127.0.0.1:${backendPort}\n`,
         );
         return ["haproxy", "-db", "-f", file];
       },
@@ -94,27 +112,33 @@ frontend f\n bind 127.0.0.1:${port}\n default_backend b\nbackend b\n server s 12
   }
   const rows: Record<string, unknown>[] = [];
   for (const [name, command] of peers) {
-    const port = await freePort();
-    const child = start(0, command(port));
+    const http = await freePort();
+    const https = hasTls ? await freePort() : undefined;
+    const child = start(0, command(http, https));
     await eventually(
       async () => {
-        const { status } = await fetch(`http://127.0.0.1:${port}/`);
+        const { status } = await fetch(`http://127.0.0.1:${http}/`);
         if (status !== 200) throw new Error(`${name} answers ${status}`);
       },
       { timeoutMs: 10_000 },
     );
-    load(port, 2);
-    const before = cpu(child.pid ?? 0);
-    const { rate, p50, p99, errors, count } = load(port, seconds);
-    const used = cpu(child.pid ?? 0) - before;
-    rows.push({
-      proxy: name,
-      "requests/s": Math.round(rate),
-      "CPU µs/request": Number(((used / count) * 1e6).toFixed(1)),
-      p50,
-      p99,
-      errors,
-    });
+    const urls = [`http://127.0.0.1:${http}/`, ...(https === undefined ? [] : [`https://127.0.0.1:${https}/`])];
+    for (const url of urls) {
+      // Warm means compiled, which takes requests rather than seconds.
+      for (let seen = 0, round = 0; seen < 50_000 && round < 8; round += 1) seen += load(url, 2).count;
+      const before = cpu(child.pid ?? 0);
+      const { rate, p50, p99, errors, count } = load(url, seconds);
+      const used = cpu(child.pid ?? 0) - before;
+      rows.push({
+        proxy: name,
+        over: url.split(":")[0],
+        "requests/s": Math.round(rate),
+        "CPU µs/request": Number(((used / count) * 1e6).toFixed(1)),
+        p50,
+        p99,
+        errors,
+      });
+    }
     child.kill();
   }
   console.table(rows);

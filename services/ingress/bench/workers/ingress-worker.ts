@@ -1,4 +1,6 @@
-/** The data plane alone, with one route to the endpoint given: `ingress-worker.ts LISTEN ADDRESS PORT`. */
+/** The data plane alone, with one route to the endpoint given: `ingress-worker.ts LISTEN ADDRESS PORT [LISTEN-TLS KEY CERT]`. */
+import { readFileSync } from "node:fs";
+import { createSecureContext } from "node:tls";
 import { createMetrics, silentLogger, systemClock, systemRandom } from "@fairlead/host";
 import { FeedView } from "@fairlead/bus";
 import { feedKeyOf, ipAddress, port } from "@fairlead/types";
@@ -9,7 +11,11 @@ import { Gateway } from "../../src/proxy/gateway.ts";
 import { Listeners } from "../../src/proxy/listeners.ts";
 import { UpstreamSet } from "../../src/proxy/upstreams.ts";
 
-const [listen = "", address = "", number = ""] = process.argv.slice(2);
+const [listen = "", address = "", number = "", listenTls = "127.0.0.1:0", key, cert] = process.argv.slice(2);
+const context =
+  key === undefined || cert === undefined
+    ? undefined
+    : createSecureContext({ key: readFileSync(key), cert: readFileSync(cert) });
 const values: FeedValue[] = [
   {
     kind: "service",
@@ -89,9 +95,9 @@ const gateway = new Gateway({
 gateway.table = plan.table;
 await new Listeners({
   httpAddress: listen,
-  httpsAddress: "127.0.0.1:0",
+  httpsAddress: listenTls,
   gateway,
-  certificate: () => undefined,
+  certificate: () => context,
   drainMs: 0,
   clock: systemClock,
   log: silentLogger,
