@@ -89,7 +89,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...(mode === "distributed" ? ["--distributed"] : []),
     ...(options.args ?? []),
   ];
-  const process = await launch({ command, args, ready: /fairlead is ready/, readyTimeoutMs: 30_000 });
+  const process = await launch({ command, args, ready: /fairlead is ready/, readyTimeoutMs: 30_000 }).catch((error) => {
+    if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });
+    throw error;
+  });
   const dev = JSON.parse(readFileSync(join(stateDir, "dev.json"), "utf8")) as DevFile;
   return {
     mode,

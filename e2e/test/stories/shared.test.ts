@@ -5,7 +5,7 @@ import type { Stack } from "../../src/stack.ts";
 import { sharedStories } from "../../src/stories/index.ts";
 
 describe.each(modes)("the stack, %s", (mode) => {
-  describe.skipIf(needs("kubectl", "curl", "dig", ...(mode === "distributed" ? ["nats-server"] : [])))(
+  describe.skipIf(needs("kubectl", "curl", "dig", "openssl", ...(mode === "distributed" ? ["nats-server"] : [])))(
     "tells its stories",
     () => {
       let running: Stack | undefined;

@@ -1,15 +1,17 @@
 // The main job as a user without privileges: everything but ports below 1024, and those say what to do.
 import { execFileSync } from "node:child_process";
-import { chownSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually, needs } from "@fairlead/testkit";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ingress, makeCertificate, putCertificate, visit } from "../../src/doors.ts";
 import { countByPod, get } from "../../src/http-load.ts";
 import { list, replicaSet, service } from "../../src/manifests.ts";
 import { freshStateDir, repository, startStack } from "../../src/stack.ts";
 import type { Stack } from "../../src/stack.ts";
 import { dig } from "../../src/dig.ts";
-import { apply, clusterIP, untilEndpoints, untilReady } from "../../src/stories/story.ts";
+import { apply, clusterIP, loadBalancerIP, untilEndpoints, untilReady } from "../../src/stories/story.ts";
 
 /** Debian's `nobody`. */
 const nobody = 65_534;
@@ -27,15 +29,19 @@ function withoutPrivileges(): readonly string[] {
   }
 }
 
-describe.skipIf(needs("kubectl", "setpriv", "dig"))("a user without privileges", () => {
+describe.skipIf(needs("kubectl", "setpriv", "dig", "curl", "openssl"))("a user without privileges", () => {
   let stack: Stack | undefined;
+  const folder = mkdtempSync(join(tmpdir(), "fairlead-unprivileged-"));
   beforeAll(async () => {
     const stateDir = freshStateDir();
     const prefix = withoutPrivileges();
     if (prefix.some((word) => word.startsWith("--reuid"))) chownSync(stateDir, nobody, nobody);
     stack = await startStack({ mode: "embedded", stateDir, prefix: ["env", `HOME=${stateDir}`, ...prefix] });
   });
-  afterAll(async () => await stack?.dispose());
+  afterAll(async () => {
+    await stack?.dispose();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   test("has Services at ports from 1024 on, and node ports", async () => {
     if (stack === undefined) throw new Error("the stack is not running");
@@ -66,6 +72,34 @@ describe.skipIf(needs("kubectl", "setpriv", "dig"))("a user without privileges",
     expect(nodes.map(({ address }) => address)).not.toContain(dns.address);
     const address = await clusterIP(stack, "default", "kubernetes");
     expect(await dig(stack, "kubernetes.default.svc.cluster.local")).toEqual([address]);
+  });
+
+  test("has an ingress at its ports, with TLS, and addresses of load balancers at ports from 1024 on", async () => {
+    if (stack === undefined) throw new Error("the stack is not running");
+    const running = stack;
+    const host = "plain.example.com";
+    const certificate = await makeCertificate(folder, "plain", host);
+    await putCertificate(stack, "default", "plain-tls", certificate);
+    const ports = [{ port: 8000, targetPort: 8080 }];
+    await apply(
+      stack,
+      list(
+        service("default", "front", { type: "LoadBalancer", selector: { app: "plain" }, ports }),
+        ingress("default", "plain", [{ host, service: "front", port: 8000 }], {
+          tls: { [host]: "plain-tls" },
+          annotations: { "ssl-redirect": "false" },
+        }),
+      ),
+    );
+    const good = { status: 200, body: expect.stringMatching(/^You've hit plain-/) as string };
+    await eventually(async () => {
+      expect(await visit(running, `http://${host}/`)).toMatchObject(good);
+      expect(await visit(running, `https://${host}/`, "--cacert", certificate.certFile)).toMatchObject(good);
+    });
+    const address = await eventually(() => loadBalancerIP(running, "default", "front"));
+    expect(address).toMatch(/^127\.201\.0\.\d+$/);
+    expect(await eventually(() => get(`http://${address}:8000/`))).toContain("You've hit plain-");
+    expect(await stack.kubectl("describe service front")).not.toContain("Warning");
   });
 
   test("is told by an Event what to do about a port below 1024, while the Service's other port works", async () => {
