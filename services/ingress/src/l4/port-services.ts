@@ -156,7 +156,7 @@ export class PortServices implements Startable {
         clock,
         random,
         onChange: (object) => {
-          if (object === undefined) log.notice(`ConfigMap ${at.namespace}/${at.name} does not exist: it maps no port`);
+          if (object === undefined) log.info(`ConfigMap ${at.namespace}/${at.name} does not exist: it maps no port`);
           followed.isRead = true;
           followed.object = object;
           this.#runner.request();
