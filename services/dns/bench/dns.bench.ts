@@ -1,10 +1,11 @@
 /**
  * Answers of dns beside dnsmasq, by dnsperf, in the same run on the same machine: 5,000 Services, a mix of A, AAAA and names that do
- * not exist, with and without EDNS as dnsperf sends it. Rounds alternate between the servers and the middle one counts.
+ * not exist. Rounds alternate between the servers and the middle one counts. Then the same with a load of our own, as dnsperf takes
+ * more CPU for a query than the servers do and with one core of its own cannot load them fully.
  *
  *     npm run bench -- dns [seconds per round] [rounds]
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -85,55 +86,49 @@ function cpuOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10_000;
 }
 
-async function measure(dnsperf: string, server: Server, queries: string, forSeconds: number): Promise<Round> {
-  const before = cpuOf(server.pid);
-  const args = [
-    "-s",
-    host,
-    "-p",
-    String(server.port),
-    "-d",
-    queries,
-    "-l",
-    String(forSeconds),
-    "-c",
-    "20",
-    "-q",
-    "200",
-  ];
-  const child = spawn(dnsperf, args, { stdio: ["ignore", "pipe", "ignore"] });
+async function outputOf(command: string, args: readonly string[]): Promise<string> {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "ignore"] });
   running.push(child);
   let output = "";
   for await (const piece of child.stdout) output += String(piece);
-  const number = (pattern: RegExp): number => Number(pattern.exec(output)?.[1] ?? Number.NaN);
-  const completed = number(/Queries completed:\s+(\d+)/);
-  return {
-    perSecond: number(/Queries per second:\s+([\d.]+)/),
-    lost: number(/Queries lost:\s+(\d+)/),
-    cpuMicros: (cpuOf(server.pid) - before) / completed,
+  return output;
+}
+
+type Measure = (server: Server, forSeconds: number) => Promise<Round>;
+
+/** By dnsperf: 20 clients and 200 queries on their way. */
+function byDnsperf(dnsperf: string, queries: string): Measure {
+  return async (server, forSeconds) => {
+    const before = cpuOf(server.pid);
+    const target = ["-s", host, "-p", String(server.port), "-d", queries, "-l", String(forSeconds)];
+    const output = await outputOf(dnsperf, [...target, "-c", "20", "-q", "200"]);
+    const number = (pattern: RegExp): number => Number(pattern.exec(output)?.[1] ?? Number.NaN);
+    return {
+      perSecond: number(/Queries per second:\s+([\d.]+)/),
+      lost: number(/Queries lost:\s+(\d+)/),
+      cpuMicros: (cpuOf(server.pid) - before) / number(/Queries completed:\s+(\d+)/),
+    };
   };
 }
 
-try {
-  const dnsperf = program("dnsperf");
-  if (dnsperf === undefined) throw new Error("dnsperf is not installed (Debian: apt-get install dnsperf)");
-  const dnsmasq = program("dnsmasq");
-  if (dnsmasq === undefined)
-    process.stdout.write("dnsmasq is not installed (Debian: dnsmasq-base): no peer in this run\n");
-  const queries = writeQueries();
-  const servers = [await startOurs(), ...(dnsmasq === undefined ? [] : [await startDnsmasq(dnsmasq)])];
+/** By our own load: 4 clients and 200 queries on their way. */
+function byOwnLoad(queries: string): Measure {
+  const path = fileURLToPath(new URL("workers/load-process.ts", import.meta.url));
+  return async (server, forSeconds) => {
+    const before = cpuOf(server.pid);
+    const output = await outputOf(process.execPath, [path, String(server.port), queries, String(forSeconds)]);
+    const [answers = 0, lost = 0] = output.split(" ").map(Number);
+    return { perSecond: answers / forSeconds, lost, cpuMicros: (cpuOf(server.pid) - before) / answers };
+  };
+}
+
+async function table(title: string, servers: readonly Server[], measure: Measure): Promise<void> {
   const found = new Map<Server, Round[]>();
-  for (const server of servers) await measure(dnsperf, server, queries, 1);
+  for (const server of servers) await measure(server, 1);
   for (let round = 0; round < rounds; round++) {
-    for (const server of servers) {
-      found.set(server, [...(found.get(server) ?? []), await measure(dnsperf, server, queries, seconds)]);
-    }
+    for (const server of servers) found.set(server, [...(found.get(server) ?? []), await measure(server, seconds)]);
   }
-  const version = spawnSync(dnsperf, ["-h"], { encoding: "utf8" }).stderr.split("\n")[1] ?? "";
-  process.stdout.write(
-    `${services} Services; A, AAAA and NXDOMAIN in equal parts; ${cpus().length} cores shared with dnsperf. ${version}\n\n`,
-  );
-  process.stdout.write("server    answers/s   CPU us/answer   lost\n");
+  process.stdout.write(`\n${title}\nserver    answers/s   CPU us/answer   lost\n`);
   for (const [server, all] of found) {
     const middle = all.toSorted((one, other) => one.perSecond - other.perSecond)[Math.floor(all.length / 2)];
     if (!middle) continue;
@@ -144,6 +139,21 @@ try {
     ];
     process.stdout.write(`${server.name.padEnd(9)} ${columns.join(" ")}\n`);
   }
+}
+
+try {
+  const dnsperf = program("dnsperf");
+  if (dnsperf === undefined) throw new Error("dnsperf is not installed (Debian: apt-get install dnsperf)");
+  const dnsmasq = program("dnsmasq");
+  if (dnsmasq === undefined)
+    process.stdout.write("dnsmasq is not installed (Debian: dnsmasq-base): no peer in this run\n");
+  const queries = writeQueries();
+  const servers = [await startOurs(), ...(dnsmasq === undefined ? [] : [await startDnsmasq(dnsmasq)])];
+  process.stdout.write(
+    `${services} Services; A, AAAA and NXDOMAIN in equal parts; ${cpus().length} cores shared with the load\n`,
+  );
+  await table("asked by dnsperf", servers, byDnsperf(dnsperf, queries));
+  await table("asked as much as they answer", servers, byOwnLoad(queries));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
