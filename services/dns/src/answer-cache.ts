@@ -62,12 +62,41 @@ export class PreparedAnswer {
   }
 }
 
+/** Keys in the order in which they came, each in a place of its own: the first of a Set is found only past all that were deleted. */
+class Places {
+  readonly #keys: (string | undefined)[];
+  #next = 0;
+
+  constructor(count: number) {
+    this.#keys = Array.from({ length: count });
+  }
+
+  /** Takes the next place; returns it, and whose it was. */
+  take(key: string): { readonly place: number; readonly before: string | undefined } {
+    const place = this.#next;
+    const before = this.#keys[place];
+    this.#keys[place] = key;
+    this.#next = (place + 1) % this.#keys.length;
+    return { place, before };
+  }
+
+  free(place: number): void {
+    this.#keys[place] = undefined;
+  }
+}
+
+interface Kept {
+  readonly prepared: PreparedAnswer;
+  readonly places: Places;
+  readonly place: number;
+}
+
 /** See the module. Keys are a question's bytes as Latin-1 text, its name in lower case. */
 export class AnswerCache {
   readonly #random: Random;
-  readonly #answers = new Map<string, PreparedAnswer>();
-  readonly #positive = new Set<string>();
-  readonly #negative = new Set<string>();
+  readonly #answers = new Map<string, Kept>();
+  readonly #positive = new Places(MAX_ANSWERS);
+  readonly #negative = new Places(MAX_NEGATIVE_ANSWERS);
   readonly #byTag = new Map<Tag, Set<string>>();
 
   constructor(options: { readonly random: Random }) {
@@ -79,19 +108,17 @@ export class AnswerCache {
   }
 
   get(key: string): PreparedAnswer | undefined {
-    return this.#answers.get(key);
+    return this.#answers.get(key)?.prepared;
   }
 
-  /** Keeps an answer until one of its tags is dropped, or it is the oldest of too many. */
+  /** Keeps an answer until one of its tags is dropped, or as many others of its kind came after it as are kept. */
   keep(key: string, question: Question, answer: ZoneAnswer): PreparedAnswer {
     const prepared = new PreparedAnswer(question, answer, this.#random);
-    const negative = answer.answers.length === 0;
-    const [kind, most] = negative ? [this.#negative, MAX_NEGATIVE_ANSWERS] : [this.#positive, MAX_ANSWERS];
+    const places = answer.answers.length === 0 ? this.#negative : this.#positive;
     this.#remove(key);
-    const [oldest] = kind;
-    if (kind.size >= most && oldest !== undefined) this.#remove(oldest);
-    this.#answers.set(key, prepared);
-    kind.add(key);
+    const { place, before } = places.take(key);
+    if (before !== undefined) this.#remove(before, false);
+    this.#answers.set(key, { prepared, places, place });
     for (const tag of answer.tags) {
       const keys = this.#byTag.get(tag) ?? new Set<string>();
       this.#byTag.set(tag, keys.add(key));
@@ -104,13 +131,12 @@ export class AnswerCache {
     for (const tag of tags) for (const key of this.#byTag.get(tag) ?? []) this.#remove(key);
   }
 
-  #remove(key: string): void {
+  #remove(key: string, free = true): void {
     const held = this.#answers.get(key);
     if (held === undefined) return;
     this.#answers.delete(key);
-    this.#positive.delete(key);
-    this.#negative.delete(key);
-    for (const tag of held.answer.tags) {
+    if (free) held.places.free(held.place);
+    for (const tag of held.prepared.answer.tags) {
       const keys = this.#byTag.get(tag);
       keys?.delete(key);
       if (keys?.size === 0) this.#byTag.delete(tag);
