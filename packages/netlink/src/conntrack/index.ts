@@ -1,0 +1,2 @@
+export * from "./conntrack-client.ts";
+export { ConntrackGroup, ConntrackMessage } from "./layouts.ts";

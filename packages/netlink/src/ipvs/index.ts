@@ -1,0 +1,3 @@
+export * from "./ipvs-client.ts";
+export { IpvsCommand, ipvsFamilyName, type IpvsStats } from "./layouts.ts";
+export * from "./virtual-service.ts";

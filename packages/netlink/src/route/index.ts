@@ -1,0 +1,2 @@
+export { LinkFlag, RouteGroup, RouteMessage } from "./layouts.ts";
+export * from "./route-client.ts";
