@@ -15,6 +15,9 @@ import { apply, patienceMs, untilEndpoints, useNamespace } from "./story.ts";
 const noSession = 35;
 const unknownCertificate = 60;
 
+/** From a Secret's change until its certificate is shown, in milliseconds: the time that word of it takes to come. */
+const replacedMs = 2_000;
+
 const apps = ["kubia", "foo-path", "foo-host", "bar-host", "rest"] as const;
 const patience = { timeoutMs: patienceMs };
 
@@ -97,7 +100,9 @@ export function ingressRoutesStory(stack: () => Stack): void {
         const kept = { host, agent, stack: stack() };
         expect(await overKept({ ...kept, ca: first.pem })).toEqual({ status: 200, reused: false });
         await putCertificate(stack(), namespace, "secure-tls", second);
-        await until(url, answerOf("foo-host"), "--cacert", second.certFile);
+        await eventually(async () => expect(await at(url, "--cacert", second.certFile)).toEqual(answerOf("foo-host")), {
+          timeoutMs: replacedMs,
+        });
         expect(await at(url, "--cacert", first.certFile)).toMatchObject({ code: unknownCertificate });
         // The connection from before goes on.
         expect(await overKept({ ...kept, ca: first.pem })).toEqual({ status: 200, reused: true });
