@@ -128,6 +128,11 @@ export function namesRecordsStory(stack: () => Stack): void {
         );
       });
 
+      test("CNAME alone, where it leads out of the zone and nobody is there to ask", async () => {
+        expect(await reply(`outside.${zone}`, "A")).toEqual(records(`outside.${zone}. 5 IN CNAME api.example.com.`));
+        expect((await ask("api.example.com")).status).toBe("REFUSED");
+      });
+
       test("TXT, SOA and NS: the version of the specification, and whose zone it is", async () => {
         expect(await reply("dns-version.cluster.local", "TXT")).toEqual(
           records('dns-version.cluster.local. 28800 IN TXT "1.1.0"'),
