@@ -37,7 +37,7 @@ class IngressCounts {
   }
 }
 
-/** See the module. One entry for each Ingress that was ever asked for, as any counter with labels has. */
+/** See the module. One entry for each Ingress that was ever asked for, like a counter with labels. */
 export class RequestCounts {
   readonly #ingresses = new Map<string, IngressCounts>();
 
