@@ -70,6 +70,8 @@ export const conntrackLayout = {
     zone: [18, u16BE],
     timestamp: [20, attributes({ start: [1, u64BE], stop: [2, u64BE] })],
     markMask: [21, u32BE],
+    labels: [22, bytes(0, 16)],
+    synproxy: [24, attributes({ isn: [1, u32BE], its: [2, u32BE], offset: [3, u32BE] })],
     statusMask: [26, u32BE],
   }),
 } as const;

@@ -1,7 +1,7 @@
 /** Virtual services and destinations of IPVS as their users see them, and the way to and from the wire. */
 import { familyOf, type IpAddress, IpFamily } from "@fairlead/types";
 import { NetlinkDecodeError, NetlinkEncodeError } from "../errors.ts";
-import { AddressFamily, addressBytes, familyNumber, readAddress } from "../wire/address-bytes.ts";
+import { AddressFamily, familyNumber, readAddress, writeAddress } from "../wire/address-bytes.ts";
 import type { DestinationAttributes, IpvsStats, ServiceAttributes } from "./layouts.ts";
 
 /** Flags of a virtual service. HASHED is the kernel's own: leave it out of comparisons. */
@@ -82,7 +82,7 @@ export function serviceKeyToWire(key: IpvsServiceKey): ServiceAttributes {
     return { family: key.family === IpFamily.v4 ? AddressFamily.inet : AddressFamily.inet6, mark: key.mark };
   }
   const { address, protocol, port } = key;
-  return { family: familyNumber(address), protocol, address: addressBytes(address), port };
+  return { family: familyNumber(address), protocol, address: paddedAddress(address), port };
 }
 
 /** Everything that the kernel wants of a new or changed service. */
@@ -129,7 +129,7 @@ export function serviceFromWire(wire: ServiceAttributes): IpvsServiceState {
 
 /** The attributes that name a destination. */
 export function destinationKeyToWire({ address, port }: IpvsDestinationKey): DestinationAttributes {
-  return { address: addressBytes(address), port, family: familyNumber(address) };
+  return { address: paddedAddress(address), port, family: familyNumber(address) };
 }
 
 /** Everything that the kernel wants of a new or changed destination. */
@@ -178,6 +178,13 @@ function serviceName(wire: ServiceAttributes, family: IpFamily): IpvsServiceKey 
     throw new NetlinkDecodeError(0, "a virtual service without address, port or mark");
   }
   return { protocol, address: readTold(address, family), port };
+}
+
+/** IPVS keeps every address in 16 bytes, and ipvsadm sends as many. */
+function paddedAddress(address: IpAddress): Uint8Array {
+  const bytes = new Uint8Array(16);
+  writeAddress(address, bytes, 0);
+  return bytes;
 }
 
 /** The kernel tells 16 bytes for every address; IPv4 is in the first 4. */

@@ -10,6 +10,7 @@ import {
   bytes,
   copyOf,
   i32BE,
+  text,
   u16BE,
   u32BE,
   u64BE,
@@ -167,7 +168,7 @@ export const expressions = {
   }),
   objref: attributes({
     type: [1, u32BE],
-    name: [2, zeroTerminated],
+    name: [2, text],
     source: [3, u32BE],
     set: [4, zeroTerminated],
     setId: [5, u32BE],
