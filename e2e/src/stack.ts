@@ -60,6 +60,9 @@ export interface StackOptions {
   readonly prefix?: readonly string[];
 }
 
+/** The launcher stops all within 5 s; killed before, it would leave a nats-server behind. In milliseconds. */
+const stopMs = 8_000;
+
 /** A fresh state folder. Short, since sockets and logs lie below it; outside the repository, as a user's may be. */
 export function freshStateDir(): string {
   return mkdtempSync(join(tmpdir(), "fairlead-story-"));
@@ -89,7 +92,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...(mode === "distributed" ? ["--distributed"] : []),
     ...(options.args ?? []),
   ];
-  const process = await launch({ command, args, ready: /fairlead is ready/, readyTimeoutMs: 30_000 }).catch((error) => {
+  const launched = launch({ command, args, ready: /fairlead is ready/, readyTimeoutMs: 30_000, graceMs: stopMs });
+  const process = await launched.catch((error) => {
     if (options.stateDir === undefined) rmSync(stateDir, { recursive: true, force: true });
     throw error;
   });

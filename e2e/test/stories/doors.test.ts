@@ -23,8 +23,8 @@ const hit = "You've hit front\n";
 describe.each(modes)("the doors of the stack, %s", (mode) => {
   const missing = needs("kubectl", "curl", "openssl", ...(mode === "distributed" ? ["nats-server"] : []));
   describe.skipIf(missing)("in the order of one life", () => {
-    const stateDir = freshStateDir();
-    const folder = mkdtempSync(join(tmpdir(), "fairlead-doors-"));
+    let stateDir = "";
+    let folder = "";
     let running: Stack | undefined;
     const stack = (): Stack => {
       if (running === undefined) throw new Error("the stack is not running");
@@ -49,6 +49,8 @@ describe.each(modes)("the doors of the stack, %s", (mode) => {
       visit(stack(), `https://${host}/`, "--cacert", join(folder, "tls.crt"));
 
     beforeAll(async () => {
+      stateDir = freshStateDir();
+      folder = mkdtempSync(join(tmpdir(), "fairlead-doors-"));
       await start();
       await apply(stack(), list(pod("default", "front", "front"), service("default", "front")));
       await untilEndpoints(stack(), "default", "front", 1);
