@@ -13,8 +13,10 @@ export const requestTimeoutMs = 15_000;
 export const maxAnswerBytes = 128 * 1024 * 1024;
 /** Longest line of a watch, in bytes: above the API's own bound on an object. */
 export const maxLineBytes = 8 * 1024 * 1024;
-/** Connections kept to one API server; further requests wait. */
-const maxSockets = 64;
+/** Connections to one API server for requests; further requests wait. */
+export const maxSockets = 64;
+/** Connections to one API server for streams, each of which has one to itself; further streams wait. */
+export const maxStreamSockets = 2_048;
 
 /** A request's options while credentials are added to them. */
 export interface Credentials extends RequestOptions {
@@ -50,8 +52,9 @@ export interface LineStream {
 export class ApiTransport {
   readonly #endpoint: ApiEndpoint;
   readonly #clock: Clock;
-  readonly #agent = new HttpsAgent({ keepAlive: true, keepAliveMsecs: 15_000, maxSockets });
-  readonly #plainAgent = new HttpAgent({ keepAlive: true, keepAliveMsecs: 15_000, maxSockets });
+  readonly #agents = agents(maxSockets);
+  /** Streams stay for minutes: among the others, enough of them would keep every request waiting. */
+  readonly #streamAgents = agents(maxStreamSockets);
   /** Ends one open request each, with the error given. */
   readonly #open = new Set<(error: Error) => void>();
   #closed = false;
@@ -63,7 +66,7 @@ export class ApiTransport {
 
   /** The parsed answer; throws KubeApiError, KubeConnectionError, or the signal's reason. */
   async request<T>(request: ApiRequest): Promise<T> {
-    return this.#exchange(request, async (response, what) => {
+    return this.#exchange(request, this.#agents, async (response, what) => {
       const answer = parseJson(await readAll(response));
       if (isRefusal(response)) throw new KubeApiError(response.statusCode ?? 0, asStatus(answer), what);
       if (typeof answer !== "object" || answer === null) throw new Error("the answer is not a JSON object");
@@ -76,7 +79,7 @@ export class ApiTransport {
    * of the first two kinds. A rest without a line end is dropped: it was cut off.
    */
   async stream(request: ApiRequest, stream: LineStream): Promise<void> {
-    await this.#exchange(request, async (response, what, cancelTimeout) => {
+    await this.#exchange(request, this.#streamAgents, async (response, what, cancelTimeout) => {
       if (isRefusal(response)) {
         throw new KubeApiError(response.statusCode ?? 0, asStatus(parseJson(await readAll(response))), what);
       }
@@ -101,13 +104,16 @@ export class ApiTransport {
   close(): void {
     this.#closed = true;
     for (const end of this.#open) end(new Error("the client was closed"));
-    this.#agent.destroy();
-    this.#plainAgent.destroy();
+    for (const { plain, secure } of [this.#agents, this.#streamAgents]) {
+      plain.destroy();
+      secure.destroy();
+    }
   }
 
   /** One request and its answer. The time runs for both, until `read` cancels it. */
   async #exchange<T>(
     request: ApiRequest,
+    through: Agents,
     read: (response: IncomingMessage, what: string, cancelTimeout: () => void) => Promise<T>,
   ): Promise<T> {
     const what = `${request.method} ${request.path}`;
@@ -130,7 +136,7 @@ export class ApiTransport {
       end(new Error(`no answer in ${requestTimeoutMs} ms`)),
     );
     try {
-      const { url, options, body } = await Promise.race([this.#prepare(request), failed.promise]);
+      const { url, options, body } = await Promise.race([this.#prepare(request, through), failed.promise]);
       const answered = Promise.withResolvers<IncomingMessage>();
       const plain = url.protocol === "http:";
       call = plain ? httpRequest(url, options) : httpsRequest(url, options);
@@ -155,7 +161,10 @@ export class ApiTransport {
     }
   }
 
-  async #prepare(request: ApiRequest): Promise<{ url: URL; options: Credentials; body: Buffer | undefined }> {
+  async #prepare(
+    request: ApiRequest,
+    through: Agents,
+  ): Promise<{ url: URL; options: Credentials; body: Buffer | undefined }> {
     // A server may stand under a path of its own (https://host/clusters/one).
     const url = new URL(this.#endpoint.server);
     url.pathname = url.pathname.replace(/\/+$/, "") + request.path;
@@ -167,14 +176,24 @@ export class ApiTransport {
     await this.#endpoint.authorize(options);
     if (url.protocol === "http:") {
       // Only for a proxy on this machine, such as `kubectl proxy`.
-      options.agent = this.#plainAgent;
-    } else options.agent ??= this.#agent;
+      options.agent = through.plain;
+    } else options.agent ??= through.secure;
     if (body !== undefined) {
       options.headers["content-type"] = request.contentType ?? "application/json";
       options.headers["content-length"] = body.length;
     }
     return { url, options, body };
   }
+}
+
+interface Agents {
+  readonly plain: HttpAgent;
+  readonly secure: HttpsAgent;
+}
+
+function agents(most: number): Agents {
+  const options = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: most, maxFreeSockets: maxSockets };
+  return { plain: new HttpAgent(options), secure: new HttpsAgent(options) };
 }
 
 function isRefusal({ statusCode = 0 }: IncomingMessage): boolean {

@@ -11,6 +11,7 @@ import {
   resourcePath,
 } from "../src/index.ts";
 import type { KubeClient, Service } from "../src/index.ts";
+import { maxSockets } from "../src/transport.ts";
 import { fail, ScriptedApi, service } from "./support/scripted-api.ts";
 
 const target = { namespace: "default", name: "a" };
@@ -274,4 +275,23 @@ test("asks below the path of the server's own URL", async () => {
   await client.get("services", target);
   expect(api.requests[0]?.path).toBe(`/clusters/one${path}`);
   client.transport.close();
+});
+
+test("more streams than there are connections for requests keep no request waiting", async () => {
+  const { api, client } = await rig();
+  api.handle = () => service("a", "1");
+  const ended = new AbortController();
+  onTestFinished(() => ended.abort());
+  const streams = Array.from({ length: maxSockets + 36 }, () =>
+    client.transport
+      .stream(
+        { method: "GET", path: "/api/v1/services", query: { watch: true }, signal: ended.signal },
+        { onLine: () => {}, idleMs: 60_000 },
+      )
+      .catch(() => {}),
+  );
+  await eventually(() => expect(api.watches).toHaveLength(streams.length));
+  expect(await client.get("services", target)).toMatchObject({ metadata: { name: "a" } });
+  ended.abort();
+  await Promise.all(streams);
 });
