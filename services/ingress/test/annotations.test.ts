@@ -43,7 +43,7 @@ const rows: Readonly<Record<string, Row>> = {
   // 5
   "app-root": {
     taken: [["/app?x=1", { redirect: { appRoot: "/app?x=1" } }]],
-    refused: ["", "app", "https://example.org/", "/a b", "/a\r\nX: y"],
+    refused: ["", "app", "https://example.org/", "/a b", "/a\r\nX: y", "/$host"],
   },
   // 6
   "proxy-body-size": {
@@ -189,7 +189,16 @@ const rows: Readonly<Record<string, Row>> = {
   // 27
   "permanent-redirect": {
     taken: [["https://example.org/a?b", { redirect: { to: { url: "https://example.org/a?b", code: 301 } } }]],
-    refused: ["", "/a", "ftp://example.org/", "https://user@example.org/", "https://a/\r\nX: y", "https://a/ b"],
+    refused: [
+      "",
+      "/a",
+      "ftp://example.org/",
+      "https://user@example.org/",
+      "https://a/\r\nX: y",
+      "https://a/ b",
+      "https://a$request_uri",
+      "https://a/$request_uri",
+    ],
   },
   "permanent-redirect-code": {
     taken: [["308", { redirect: { to: { code: 308 } } }, { "permanent-redirect": "https://example.org/" }]],
@@ -197,7 +206,7 @@ const rows: Readonly<Record<string, Row>> = {
   },
   "temporal-redirect": {
     taken: [["https://example.org/", { redirect: { to: { url: "https://example.org/", code: 302 } } }]],
-    refused: ["", "/a", "javascript:alert(1)"],
+    refused: ["", "/a", "javascript:alert(1)", "https://a/$uri"],
   },
   "temporal-redirect-code": {
     taken: [["307", { redirect: { to: { code: 307 } } }, { "temporal-redirect": "https://example.org/" }]],

@@ -3,7 +3,8 @@ import type { AnnotationReader } from "./annotation-reader.ts";
 import { given, show } from "./annotation-reader.ts";
 import type { RedirectPolicy } from "./policy.ts";
 
-const pathText = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@%/?#]{0,1023}$/;
+/** Without the dollar sign: ingress-nginx takes it for a variable, and a browser led to `$request_uri` itself helps nobody. */
+const pathText = /^\/[A-Za-z0-9\-._~!&'()*+,;=:@%/?#]{0,1023}$/;
 const permanentCodes = [301, 302, 303, 307, 308];
 
 /** Reads the group. */
@@ -34,5 +35,6 @@ function destination(
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== "" || !/^[\x21-\x7e]+$/.test(value)) {
     return read.refuse(name, `must be an http or https URL, not ${show(value)}`);
   }
+  if (value.includes("$")) read.refuse(name, `may hold no variables, nor any other $: ${show(value)}`);
   return { url: value, code };
 }
