@@ -153,6 +153,22 @@ test("HTTP/2: a head that it does not know is 502, and nothing else suffers", as
   session.destroy();
 });
 
+test("HTTP/2: streams that are taken back at once leave nothing behind", async () => {
+  stand.routes(ingress("web", { "a.example.org": [{ path: "/" }] }));
+  const session = connectHttp2(stand.listeners.https, { servername: "a.example.org", rejectUnauthorized: false });
+  session.on("error", () => {});
+  for (let count = 0; count < 200; count += 1) {
+    const path = { ":authority": "a.example.org", ":path": "/" };
+    const stream = session.request(count % 2 === 0 ? path : { ...path, host: "b.example.org" });
+    stream.on("error", () => {});
+    if (count % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    stream.close(8);
+  }
+  await expect.poll(() => stand.gateway.active).toBe(0);
+  session.destroy();
+  expect(await over1()).toEqual({ status: 200, name: "one.example.org" });
+});
+
 test("HTTP/2: a response that breaks off resets its stream, and the others go on", async () => {
   const broken = await stand.tcpBackend("127.13.0.3", (socket) => {
     socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"));

@@ -80,6 +80,8 @@ export class Http2Session implements Timed, StreamHandler {
 
   #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, raw: readonly string[]): void {
     const { peer, deadlines } = this.#options;
+    // Taken back before we heard of it: nothing more will be told of this one.
+    if (stream.destroyed) return;
     this.#streams += 1;
     stream.once("close", () => {
       this.#streams -= 1;
@@ -88,7 +90,7 @@ export class Http2Session implements Timed, StreamHandler {
     const request = readHttp2Request(stream, headers, raw);
     if (request === undefined) {
       stream.on("error", () => {});
-      stream.respond({ ":status": 400 }, { endStream: true });
+      if (!stream.closed) stream.respond({ ":status": 400 }, { endStream: true });
       return;
     }
     this.handle(new Http2Client({ stream, peer, handler: this, request }));
