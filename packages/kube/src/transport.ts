@@ -42,6 +42,8 @@ export interface ApiRequest {
 
 /** A stream of lines, ended by the server, an error or the signal. */
 export interface LineStream {
+  /** Called once, when the server has begun it: what happens from now on will be in it. */
+  onOpen?(): void;
   /** Called with each line, never empty. What it throws ends the stream. */
   onLine(line: string): void;
   /** Nothing was heard for this long: the stream fails. In milliseconds. */
@@ -84,6 +86,7 @@ export class ApiTransport {
         throw new KubeApiError(response.statusCode ?? 0, asStatus(parseJson(await readAll(response))), what);
       }
       cancelTimeout();
+      stream.onOpen?.();
       let cancelIdle = (): void => {};
       const heard = (): void => {
         cancelIdle();

@@ -1,6 +1,6 @@
 /** Follows one object by name, so that no right to list its kind is needed: read, then watched, for as long as it runs. */
-import { isNotFound } from "@fairlead/kube";
-import type { KubeClient } from "@fairlead/kube";
+import { isExpired, isNotFound, KubeApiError } from "@fairlead/kube";
+import type { KubeClient, Status } from "@fairlead/kube";
 import type { Clock, Random } from "@fairlead/types";
 
 /** Wait after a failure or a watch's end, in milliseconds, doubled up to the second, each ± 50 %. */
@@ -33,6 +33,8 @@ export class ObjectWatch<T extends Named> {
   readonly #options: ObjectWatchOptions<T>;
   readonly #abort = new AbortController();
   #loop: Promise<void> | undefined;
+  /** The version told last, so that none is told twice; null where nothing was, undefined where there was no object. */
+  #told: string | undefined | null = null;
 
   constructor(options: ObjectWatchOptions<T>) {
     this.#options = options;
@@ -64,13 +66,27 @@ export class ObjectWatch<T extends Named> {
     }
   }
 
+  /**
+   * From the version that was read, so that nothing is missed. An object that nobody changed for long has one that the server has
+   * forgotten, which is no failure: then from now on, the present state first.
+   */
   async #follow(): Promise<void> {
-    const { client, collection, name, onChange } = this.#options;
-    const { signal } = this.#abort;
     const object = await this.#find();
-    if (signal.aborted) return;
-    onChange(object);
+    if (this.#abort.signal.aborted) return;
+    this.#tell(object);
     const version = object?.metadata?.resourceVersion;
+    try {
+      await this.#watch(version);
+    } catch (error) {
+      if (version === undefined || !isExpired(error)) throw error;
+      await this.#watch(undefined);
+    }
+  }
+
+  async #watch(version: string | undefined): Promise<void> {
+    const { client, collection, name, onError } = this.#options;
+    const { signal } = this.#abort;
+    let heard = false;
     await client.transport.stream(
       {
         method: "GET",
@@ -86,16 +102,33 @@ export class ObjectWatch<T extends Named> {
       },
       {
         idleMs,
+        onOpen: () => {
+          if (version !== undefined) return;
+          // Such a watch begins with the object, but is silent about one that went just before it.
+          this.#find().then((object) => {
+            if (object === undefined && !heard && !signal.aborted) this.#tell(undefined);
+          }, onError);
+        },
         onLine: (line) => {
           if (signal.aborted) return;
           const event = JSON.parse(line) as { type: string; object: T };
-          if (event.type === "ERROR") throw new Error("the watch has fallen behind");
-          if (event.object.metadata?.name !== name) return;
-          if (event.type === "DELETED") onChange(undefined);
-          else if (event.type !== "BOOKMARK") onChange(event.object);
+          if (event.type === "ERROR") {
+            const status = event.object as Status;
+            throw new KubeApiError(status.code ?? 0, status, `WATCH ${collection}/${name}`);
+          }
+          if (event.object.metadata?.name !== name || event.type === "BOOKMARK") return;
+          heard = true;
+          this.#tell(event.type === "DELETED" ? undefined : event.object);
         },
       },
     );
+  }
+
+  #tell(object: T | undefined): void {
+    const version = object?.metadata?.resourceVersion;
+    if (version === this.#told && (object === undefined || version !== undefined)) return;
+    this.#told = version;
+    this.#options.onChange(object);
   }
 
   async #find(): Promise<T | undefined> {
