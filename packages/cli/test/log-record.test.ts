@@ -59,6 +59,7 @@ describe("what a person reads of a log line", () => {
     ["Error: Cannot find module 'x'", "Error: Cannot find module 'x'"],
     ["    at Module._load (node:internal:1:1)", undefined],
     ["Node.js v26.10.0", undefined],
+    ["dns --help lists the options", undefined],
     ["{ not json", "{ not json"],
     ["null", "null"],
   ])("is of the foreign line %s what is about trouble", (text, shown) => {

@@ -37,10 +37,12 @@ function parse(line: string): LogRecord | undefined {
 
 /**
  * A line that is not from our logger. nats-server marks its levels, and warns of what we know; anything else is a runtime's
- * own words, which are about trouble: the first line of a stack is enough, the rest is indented.
+ * own words, which are about trouble: the first line of a stack is enough, the rest is indented. Where a service refuses its options,
+ * its hint at their list would hide the reason before it.
  */
 function ownWords(line: string): Told | undefined {
-  if (/ \[(?:INF|DBG|TRC|WRN)\] /.test(line) || /^(?:\s|\^|Node\.js v)/.test(line)) return undefined;
+  if (/ \[(?:INF|DBG|TRC|WRN)\] /.test(line) || /^(?:\s|\^|Node\.js v)| --help lists the options$/.test(line))
+    return undefined;
   return { kind: "warning", text: line };
 }
 
