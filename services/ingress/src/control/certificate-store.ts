@@ -25,6 +25,8 @@ interface Followed {
   readonly watch: ObjectWatch<Secret>;
   ingress: Ingress;
   context: SecureContext | undefined;
+  /** Whether it was read, or reading it has failed once. */
+  tried: boolean;
 }
 
 /** See the module. */
@@ -47,6 +49,12 @@ export class CertificateStore {
       if (context !== undefined) return context;
     }
     return undefined;
+  }
+
+  /** Why clients may not get the certificates that there are yet. A Secret that cannot be read is not waited for twice. */
+  whyNotReady(): string | undefined {
+    const untried = [...this.#followed.values()].filter(({ tried }) => !tried).length;
+    return untried === 0 ? undefined : `Secrets not read yet: ${untried}`;
   }
 
   /** Follows exactly the Secrets of these. */
@@ -72,6 +80,7 @@ export class CertificateStore {
       const followed: Followed = {
         ingress,
         context: undefined,
+        tried: false,
         watch: new ObjectWatch<Secret>({
           client,
           collection: resourcePath("secrets", { namespace }),
@@ -79,7 +88,10 @@ export class CertificateStore {
           clock,
           random,
           onChange: (object) => this.#take(secret, followed, object),
-          onError: (error) => log.warn("a Secret cannot be followed", { secret, error }),
+          onError: (error) => {
+            followed.tried = true;
+            log.warn("a Secret cannot be followed", { secret, error });
+          },
         }),
       };
       this.#followed.set(secret, followed);
@@ -94,6 +106,7 @@ export class CertificateStore {
 
   #take(name: string, followed: Followed, secret: Secret | undefined): void {
     const { onProblem } = this.#options;
+    followed.tried = true;
     if (secret === undefined) {
       followed.context = undefined;
       return onProblem(followed.ingress, `Secret ${name} does not exist`);

@@ -51,6 +51,7 @@ export class Controller implements Startable {
   #following: Following | undefined;
   #fed = false;
   #planned = false;
+  #hadCertificates = false;
   #told = new Set<string>();
   #toldClasses = new Set<string>();
 
@@ -96,7 +97,11 @@ export class Controller implements Startable {
   /** Why the ingress should not get traffic yet. */
   whyNotReady(): string | undefined {
     if (!this.#fed) return "nothing heard from the feed yet";
-    return this.#planned ? undefined : "the Ingresses are not read yet";
+    if (!this.#planned) return "the Ingresses are not read yet";
+    // Only those of the start are waited for: one that is added later is no reason to take the traffic of the others away.
+    const why = this.#hadCertificates ? undefined : this.certificates.whyNotReady();
+    this.#hadCertificates = why === undefined;
+    return why;
   }
 
   async start(): Promise<void> {
