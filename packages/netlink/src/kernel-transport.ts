@@ -67,23 +67,18 @@ class KernelTransport implements NetlinkTransport {
   }
 
   receive(): readonly Arrival[] {
-    const received = this.#received;
-    let count: number;
-    try {
-      count = this.#socket.receiveMany(received);
-    } catch (error) {
-      if (error instanceof SystemCallError && error.code === "ENOBUFS") throw new ArrivalsLostError({ cause: error });
-      throw error;
+    for (;;) {
+      const count = this.#receiveMany();
+      const arrivals: Arrival[] = [];
+      for (let index = 0; index < count; index++) {
+        // Other processes may write to this socket as well; the kernel's own port is 0.
+        const sender = this.#received.sender(index);
+        if (sender.length < 8 || sender[4] !== 0 || sender[5] !== 0 || sender[6] !== 0 || sender[7] !== 0) continue;
+        arrivals.push({ bytes: this.#received.bytes(index), truncated: this.#received.truncated(index) });
+      }
+      // Nothing but strangers' messages: the caller must not take that for silence.
+      if (count === 0 || arrivals.length > 0) return arrivals;
     }
-    const arrivals: Arrival[] = [];
-    for (let index = 0; index < count; index++) {
-      // Other processes may write to this socket as well; the kernel's own port is 0.
-      const sender = received.sender(index);
-      if (sender.length < 12 || sender[4] !== 0 || sender[5] !== 0 || sender[6] !== 0 || sender[7] !== 0) continue;
-      arrivals.push({ bytes: received.bytes(index), truncated: received.truncated(index) });
-    }
-    // Nothing but strangers' messages: the caller must not take that for silence.
-    return count > 0 && arrivals.length === 0 ? this.receive() : arrivals;
   }
 
   join(group: number): void {
@@ -92,6 +87,15 @@ class KernelTransport implements NetlinkTransport {
 
   close(): void {
     this.#socket.close();
+  }
+
+  #receiveMany(): number {
+    try {
+      return this.#socket.receiveMany(this.#received);
+    } catch (error) {
+      if (error instanceof SystemCallError && error.code === "ENOBUFS") throw new ArrivalsLostError({ cause: error });
+      throw error;
+    }
   }
 
   #makeRoom(bytes: number): void {

@@ -109,6 +109,8 @@ describe.skipIf(whyNoKernel())("links, addresses, routes and neighbours of the k
       refusals: [{ message: "Nexthop has invalid gateway" }],
     });
     await expect(route.deleteLink(9_999)).rejects.toMatchObject({ code: "ENODEV" });
-    expect(() => route.addLink({ name: "a name that is too long", kind: "bridge" })).toThrow("no name of a link");
+    await expect(route.addLink({ name: "a name that is too long", kind: "bridge" })).rejects.toMatchObject({
+      code: "NETLINK_ENCODE",
+    });
   });
 });

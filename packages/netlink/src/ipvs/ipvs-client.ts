@@ -71,12 +71,12 @@ export class IpvsClient {
    * Makes one change. Throws NetlinkError: EEXIST for what is there already, ESRCH for an unknown service, ENOENT for an unknown
    * destination or scheduler.
    */
-  apply(change: IpvsChange): Promise<void> {
+  async apply(change: IpvsChange): Promise<void> {
     return this.#conversation.request(this.request(change));
   }
 
   /** Makes many changes in order, in few writes. A refusal does not keep the others; refusals come back with the change's index. */
-  batch(changes: readonly IpvsChange[]): Promise<readonly Refusal[]> {
+  async batch(changes: readonly IpvsChange[]): Promise<readonly Refusal[]> {
     return this.#conversation.batch(
       "change IPVS",
       changes.map((change): AnyRequest => anyRequest(this.request(change))),

@@ -117,7 +117,10 @@ export class NftablesClient {
     }
   }
 
-  /** Named objects of a family or a table; with `reset`, what they counted begins again at 0. */
+  /**
+   * Named objects of a family or a table; with `reset`, what they counted begins again at 0. Where the list changes meanwhile and is read
+   * again, what the first reading reset is lost: who must not lose counts reads without, and takes differences.
+   */
   objects(scope: NftScope, options: { readonly reset?: boolean } = {}): Promise<readonly NftObject[]> {
     const type = options.reset === true ? NftMessage.GET_OBJECT_RESET : NftMessage.GET_OBJECT;
     return this.#list("objects", objectLayout, [type, NftMessage.NEW_OBJECT], scope.family, tableOf(scope));

@@ -28,10 +28,8 @@ const batchResource = 10;
 /** Bytes of one list of elements: it is one attribute, and must leave room for the last element. */
 const elementListBytes = maxAttributeBytes - 4_096;
 
-/** Types of an operation's message that the kernel takes together. */
+/** One change, which may take several messages. */
 interface Operation {
-  readonly type: number;
-  readonly flags: number;
   /** Writes the messages; returns how many. */
   readonly write: (writer: NetlinkWriter, envelope: { sequence: number; lastFlags: number }) => number;
 }
@@ -162,8 +160,6 @@ export class NftablesTransaction {
     attributes: A,
   ): this {
     this.#operations.push({
-      type,
-      flags,
       write: (writer, { sequence, lastFlags }) => {
         const envelope = { type, flags: MessageFlag.REQUEST | flags | lastFlags, sequence };
         writeMessage(writer, layout, envelope, { header: this.#header(), attributes });
@@ -177,8 +173,6 @@ export class NftablesTransaction {
     const list = [...elements];
     if (list.length === 0) return this;
     this.#operations.push({
-      type,
-      flags,
       write: (writer, { sequence, lastFlags }) => {
         const chunks = chunksOf(list);
         chunks.forEach((chunk, index) => {

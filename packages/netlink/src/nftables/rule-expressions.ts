@@ -143,7 +143,7 @@ export function rejectWithIcmpx(code: keyof typeof IcmpxCode): NftExpression {
 }
 
 /** Counts what comes this far. */
-export const counter: NftExpression = { name: "counter", data: { bytes: 0n, packets: 0n } };
+export const counter: NftExpression = { name: "counter", data: {} };
 
 /** Counts in a named counter. */
 export function namedCounter(name: string): NftExpression {

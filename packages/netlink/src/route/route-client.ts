@@ -127,7 +127,7 @@ export class RouteClient {
   }
 
   /** Makes a link of a kind that needs nothing more, such as `bridge` or `dummy`. EEXIST if there is one, ENOTSUP for an unknown kind. */
-  addLink(options: { readonly name: string; readonly kind: string; readonly up?: boolean }): Promise<void> {
+  async addLink(options: { readonly name: string; readonly kind: string; readonly up?: boolean }): Promise<void> {
     const { name, kind, up = false } = options;
     const attributes = { name: linkName(name), info: { kind } };
     return this.#conversation.request(
@@ -139,7 +139,11 @@ export class RouteClient {
   }
 
   /** Makes two links that are joined; the other end may begin in another namespace, given by a process in it. */
-  addVeth(options: { readonly name: string; readonly peer: string; readonly peerProcess?: number }): Promise<void> {
+  async addVeth(options: {
+    readonly name: string;
+    readonly peer: string;
+    readonly peerProcess?: number;
+  }): Promise<void> {
     const { name, peer, peerProcess } = options;
     const writer = new NetlinkWriter();
     const begin = writer.beginAttribute(vethPeer);
@@ -155,7 +159,7 @@ export class RouteClient {
   }
 
   /** Changes a link: up or down, its master (0: none), its MTU, its name, or its namespace, given by a process in it. */
-  setLink(
+  async setLink(
     index: number,
     change: {
       readonly up?: boolean;
@@ -196,13 +200,13 @@ export class RouteClient {
   }
 
   /** Gives a link an address; EEXIST if it has it. */
-  addAddress(address: LinkAddress): Promise<void> {
+  async addAddress(address: LinkAddress): Promise<void> {
     const flags = MessageFlag.CREATE | MessageFlag.EXCLUSIVE;
     return this.#conversation.request(addressRequest("add", RouteMessage.NEW_ADDRESS, flags, address));
   }
 
   /** Takes an address from a link; EADDRNOTAVAIL if it has it not. */
-  deleteAddress(address: LinkAddress): Promise<void> {
+  async deleteAddress(address: LinkAddress): Promise<void> {
     return this.#conversation.request(addressRequest("delete", RouteMessage.DELETE_ADDRESS, 0, address));
   }
 
@@ -220,13 +224,13 @@ export class RouteClient {
   }
 
   /** Adds a route; EEXIST if there is one like it. With `replace` it takes its place. */
-  addRoute(route: Route, options: { readonly replace?: boolean } = {}): Promise<void> {
+  async addRoute(route: Route, options: { readonly replace?: boolean } = {}): Promise<void> {
     const how = options.replace === true ? MessageFlag.REPLACE : MessageFlag.EXCLUSIVE;
     return this.#conversation.request(routeRequest("add", RouteMessage.NEW_ROUTE, MessageFlag.CREATE | how, route));
   }
 
   /** Deletes a route; ESRCH if there is none like it. */
-  deleteRoute(route: Route): Promise<void> {
+  async deleteRoute(route: Route): Promise<void> {
     return this.#conversation.request(routeRequest("delete", RouteMessage.DELETE_ROUTE, 0, route));
   }
 
@@ -244,7 +248,7 @@ export class RouteClient {
   }
 
   /** Says once and for all who has an address on a link. */
-  setNeighbour(neighbour: {
+  async setNeighbour(neighbour: {
     readonly index: number;
     readonly address: IpAddress;
     readonly linkAddress: string;

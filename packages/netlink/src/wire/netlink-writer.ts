@@ -7,7 +7,11 @@ export const maxWriteBytes = 128 * 1024 * 1024;
 /** Most bytes of one attribute with its header: its length is a 16-bit number. */
 export const maxAttributeBytes = 65_535;
 
+/** Bytes of memory to begin with. */
 const firstBytes = 4096;
+
+/** Bytes of memory that are kept for what is written next; what one large write took beyond is given back. */
+const keptBytes = 4 * 1024 * 1024;
 
 /** See the module. Values are written in the host's byte order, which is little-endian wherever Fairlead runs, unless the name ends in BE. */
 export class NetlinkWriter {
@@ -25,8 +29,9 @@ export class NetlinkWriter {
     return this.#memory.subarray(0, this.#length);
   }
 
-  /** Forgets all, and keeps the memory for what is written next. */
+  /** Forgets all, and keeps the memory for what is written next, unless it is very large. */
   clear(): void {
+    if (this.#memory.length > keptBytes) this.#memory = Buffer.from(new ArrayBuffer(firstBytes));
     this.#length = 0;
     this.#message = -1;
   }
