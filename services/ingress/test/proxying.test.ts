@@ -161,6 +161,12 @@ describe("a request", () => {
 });
 
 describe("failures", () => {
+  test("503 for everything while no routes are known, and 404 once there are none", async () => {
+    expect((await stand.get("/")).status).toBe(503);
+    stand.routes();
+    expect((await stand.get("/")).status).toBe(404);
+  });
+
   test("404 without a route, 503 without an endpoint, 502 for a refused connection", async () => {
     stand.routes(ingress("web", all));
     expect((await stand.get("/", { host: "other.example.org" })).status).toBe(404);

@@ -2,6 +2,8 @@
  * All routes, immutable. A host's own rules come before those of a wildcard, which come before those for all hosts; among the rules of
  * a host the longest path wins and Exact beats Prefix; defaults count only where no rule matches (Ingress v1).
  */
+import { defaultPolicy } from "../annotations/policy.ts";
+import { backendRef } from "./route.ts";
 import type { Route, RouteMatch } from "./route.ts";
 
 /** Routes of one host (or wildcard, or all hosts). */
@@ -97,5 +99,21 @@ export class RouteTable {
   }
 }
 
-/** A table that matches nothing. */
-export const emptyTable = new RouteTable({ routes: [], defaults: [] });
+/**
+ * A table before there is one. What it leads to is nowhere, so that clients hear 503 while nothing is known: a 404 would say that what
+ * they ask for does not exist, and some keep that.
+ */
+export const emptyTable = new RouteTable({
+  routes: [],
+  defaults: [
+    {
+      ingress: "",
+      host: "",
+      path: "/",
+      pathType: "Prefix",
+      backend: backendRef("", "", 0),
+      policy: defaultPolicy,
+      tls: false,
+    },
+  ],
+});
