@@ -1,102 +1,33 @@
 /** Links, addresses, routes and neighbours of the network namespace that the socket belongs to. */
-import { type IpAddress, IpFamily } from "@fairlead/types";
-import type { Conversation, Request } from "../conversation.ts";
-import { NetlinkDecodeError, NetlinkEncodeError, NetlinkError } from "../errors.ts";
-import { AddressFamily, addressBytes, addressOf, familyNumber } from "../wire/address-bytes.ts";
-import { MessageFlag, type MessageLayout, type MessageView, readMessage } from "../wire/message.ts";
+import type { IpAddress, IpFamily } from "@fairlead/types";
+import type { Conversation } from "../conversation.ts";
+import { NetlinkError } from "../errors.ts";
+import { addressBytes, familyNumber } from "../wire/address-bytes.ts";
+import { MessageFlag, type MessageView } from "../wire/message.ts";
 import { NetlinkWriter } from "../wire/netlink-writer.ts";
+import { addressLayout, linkLayout, neighbourLayout, routeLayout, RouteMessage } from "./layouts.ts";
 import {
-  type AddressAttributes,
-  addressLayout,
-  type LinkAttributes,
-  LinkFlag,
-  linkLayout,
-  type NeighbourAttributes,
-  neighbourLayout,
-  type RouteAttributes,
-  routeLayout,
-  RouteMessage,
-} from "./layouts.ts";
-
-/** Longest name of a link, in bytes. */
-const maxNameLength = 15;
-
-/** Number of the attribute of a veth's kind data that describes the other end. */
-const vethPeer = 1;
-
-/** A network interface. */
-export interface Link {
-  readonly index: number;
-  readonly name: string;
-  /** `veth`, `bridge`, `dummy`…; absent for hardware and the loopback. */
-  readonly kind?: string;
-  readonly up: boolean;
-  readonly loopback: boolean;
-  /** Bits of `LinkFlag` and others. */
-  readonly flags: number;
-  readonly mtu?: number;
-  /** Index of the bridge that it is a port of. */
-  readonly master?: number;
-  /** Index of the other end of a veth, in its own namespace. */
-  readonly peer?: number;
-  /** Hardware address, as `02:00:00:00:00:01`. */
-  readonly address?: string;
-}
-
-/** An address of a link. */
-export interface LinkAddress {
-  readonly index: number;
-  readonly address: IpAddress;
-  readonly prefix: number;
-}
-
-/** A route to a unicast destination. */
-export interface Route {
-  /** Absent: the default route of the family. */
-  readonly destination?: { readonly address: IpAddress; readonly prefix: number };
-  readonly gateway?: IpAddress;
-  /** Index of the link that packets leave by. */
-  readonly output?: number;
-  /** Source address of packets of this machine. */
-  readonly preferredSource?: IpAddress;
-  /** Lower comes first. */
-  readonly priority?: number;
-  /** Number of the routing table; 254 (main). */
-  readonly table?: number;
-  /** Needed where nothing else tells it. */
-  readonly family?: IpFamily;
-  /** `local`: packets are for this machine. Default: `unicast`. */
-  readonly type?: keyof typeof routeTypes;
-}
-
-/** A neighbour: who has an address on a link. */
-export interface Neighbour {
-  readonly index: number;
-  readonly address: IpAddress;
-  /** Hardware address; absent while it is being looked for. */
-  readonly linkAddress?: string;
-  /** Bits of the kernel: 0x02 reachable, 0x04 stale, 0x20 failed, 0x80 permanent. */
-  readonly state: number;
-}
-
-/** Kinds of routes. */
-const routeTypes = {
-  unicast: 1,
-  local: 2,
-  broadcast: 3,
-  anycast: 4,
-  multicast: 5,
-  blackhole: 6,
-  unreachable: 7,
-} as const;
-
-/** Numbers of routes of this table, made by an administrator, reached through a gateway (universe) or on the link itself. */
-const mainTable = 254;
-const madeByHand = 4;
-const Scope = { universe: 0, link: 253, host: 254 } as const;
-
-/** State of a neighbour that stays. */
-const permanent = 0x80;
+  addressRequest,
+  create,
+  hardwareBytes,
+  type Link,
+  type LinkAddress,
+  linkAddressOf,
+  linkName,
+  linkOf,
+  linkRequest,
+  type Neighbour,
+  neighbourOf,
+  noLink,
+  noNeighbour,
+  numberOf,
+  permanent,
+  type Route,
+  routeHeader,
+  routeOf,
+  routeRequest,
+  vethPeer,
+} from "./route-objects.ts";
 
 /** See the module. */
 export class RouteClient {
@@ -312,174 +243,4 @@ export function readRouteEvent(message: MessageView): RouteEvent | undefined {
     default:
       return undefined;
   }
-}
-
-const create = MessageFlag.CREATE | MessageFlag.EXCLUSIVE;
-const noLink = { family: 0, padding: 0, type: 0, index: 0, flags: 0, change: 0 };
-const noNeighbour = { family: 0, padding: 0, padding2: 0, index: 0, state: 0, flags: 0, type: 0 };
-
-type HeaderOf<L> = L extends MessageLayout<infer H, unknown> ? H : never;
-
-function linkRequest(
-  operation: string,
-  type: number,
-  attributes: LinkAttributes,
-  options: { readonly flags?: number; readonly index?: number; readonly up?: boolean | undefined } = {},
-): Request<HeaderOf<typeof linkLayout>, LinkAttributes> {
-  const { flags = 0, index = 0, up } = options;
-  const header = { ...noLink, index, flags: up === true ? LinkFlag.UP : 0, change: up === undefined ? 0 : LinkFlag.UP };
-  return { operation, layout: linkLayout, type, flags, content: { header, attributes } };
-}
-
-function addressRequest(
-  verb: string,
-  type: number,
-  flags: number,
-  { index, address, prefix }: LinkAddress,
-): Request<HeaderOf<typeof addressLayout>, AddressAttributes> {
-  const bytes = addressBytes(address);
-  return {
-    operation: `${verb} the address ${address}/${prefix}`,
-    layout: addressLayout,
-    type,
-    flags,
-    content: {
-      header: { family: familyNumber(address), prefix, flags: 0, scope: Scope.universe, index },
-      attributes: { local: bytes, address: bytes },
-    },
-  };
-}
-
-function routeRequest(
-  verb: string,
-  type: number,
-  flags: number,
-  route: Route,
-): Request<HeaderOf<typeof routeLayout>, RouteAttributes> {
-  const { destination, gateway, output, preferredSource, priority, table = mainTable } = route;
-  const known = destination?.address ?? gateway ?? preferredSource;
-  const family = known === undefined ? route.family && numberOf(route.family) : familyNumber(known);
-  if (family === undefined) throw new NetlinkEncodeError("a route without addresses names its family");
-  const kind = routeTypes[route.type ?? "unicast"];
-  const scope = kind === routeTypes.local ? Scope.host : gateway === undefined ? Scope.link : Scope.universe;
-  return {
-    operation: `${verb} the route to ${destination === undefined ? "anywhere" : `${destination.address}/${destination.prefix}`}`,
-    layout: routeLayout,
-    type,
-    flags,
-    content: {
-      header: routeHeader({
-        family,
-        destinationPrefix: destination?.prefix ?? 0,
-        // Numbers that do not fit here stand in an attribute.
-        table: table > 0xff ? 0 : table,
-        protocol: madeByHand,
-        // To delete, any scope will do.
-        scope: type === RouteMessage.DELETE_ROUTE ? 255 : scope,
-        type: kind,
-      }),
-      attributes: {
-        ...(destination === undefined ? {} : { destination: addressBytes(destination.address) }),
-        ...(gateway === undefined ? {} : { gateway: addressBytes(gateway) }),
-        ...(preferredSource === undefined ? {} : { preferredSource: addressBytes(preferredSource) }),
-        ...(output === undefined ? {} : { output }),
-        ...(priority === undefined ? {} : { priority }),
-        ...(table > 0xff ? { table } : {}),
-      },
-    },
-  };
-}
-
-function routeHeader(header: Partial<HeaderOf<typeof routeLayout>>): HeaderOf<typeof routeLayout> {
-  return {
-    family: 0,
-    destinationPrefix: 0,
-    sourcePrefix: 0,
-    service: 0,
-    table: 0,
-    protocol: 0,
-    scope: 0,
-    type: 0,
-    flags: 0,
-    ...header,
-  };
-}
-
-function linkOf(message: MessageView): Link {
-  const { header, attributes } = readMessage(linkLayout, message);
-  const { name, mtu, master, link, address, info } = attributes;
-  if (name === undefined) throw new NetlinkDecodeError(message.start, "a link without a name");
-  return {
-    index: header.index,
-    name,
-    up: (header.flags & LinkFlag.UP) !== 0,
-    loopback: (header.flags & LinkFlag.LOOPBACK) !== 0,
-    flags: header.flags,
-    ...(info?.kind === undefined ? {} : { kind: info.kind }),
-    ...(mtu === undefined ? {} : { mtu }),
-    ...(master === undefined ? {} : { master }),
-    ...(link === undefined || info?.kind !== "veth" ? {} : { peer: link }),
-    ...(address === undefined || address.length === 0 ? {} : { address: hardwareText(address) }),
-  };
-}
-
-function linkAddressOf(message: MessageView): LinkAddress | undefined {
-  const { header, attributes } = readMessage(addressLayout, message);
-  // On a link with two ends ADDRESS is the other one's.
-  const bytes = attributes.local ?? attributes.address;
-  if (bytes === undefined) return undefined;
-  return { index: header.index, address: addressOf(bytes), prefix: header.prefix };
-}
-
-function routeOf(message: MessageView): Route {
-  const { header, attributes } = readMessage(routeLayout, message);
-  const { destination, gateway, output, preferredSource, priority } = attributes;
-  const name = Object.entries(routeTypes).find(([, number]) => number === header.type)?.[0];
-  return {
-    family: header.family === AddressFamily.inet6 ? IpFamily.v6 : IpFamily.v4,
-    table: attributes.table ?? header.table,
-    ...(name === undefined ? {} : { type: name as keyof typeof routeTypes }),
-    ...(destination === undefined
-      ? {}
-      : { destination: { address: addressOf(destination), prefix: header.destinationPrefix } }),
-    ...(gateway === undefined ? {} : { gateway: addressOf(gateway) }),
-    ...(output === undefined ? {} : { output }),
-    ...(preferredSource === undefined ? {} : { preferredSource: addressOf(preferredSource) }),
-    ...(priority === undefined ? {} : { priority }),
-  };
-}
-
-function neighbourOf(message: MessageView): Neighbour[] {
-  const { header, attributes } = readMessage(neighbourLayout, message);
-  const { destination, linkAddress }: NeighbourAttributes = attributes;
-  // Entries of a bridge's table of hardware addresses have no IP address.
-  if (destination === undefined) return [];
-  return [
-    {
-      index: header.index,
-      address: addressOf(destination),
-      state: header.state,
-      ...(linkAddress === undefined ? {} : { linkAddress: hardwareText(linkAddress) }),
-    },
-  ];
-}
-
-function numberOf(family: IpFamily): number {
-  return family === IpFamily.v4 ? AddressFamily.inet : AddressFamily.inet6;
-}
-
-function linkName(name: string): string {
-  if (name === "" || Buffer.byteLength(name) > maxNameLength || /[\s/\0]/.test(name) || name === "." || name === "..") {
-    throw new NetlinkEncodeError(`no name of a link: ${JSON.stringify(name)}`);
-  }
-  return name;
-}
-
-function hardwareText(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
-}
-
-function hardwareBytes(text: string): Uint8Array {
-  if (!/^[\da-f]{2}(?::[\da-f]{2})*$/i.test(text)) throw new NetlinkEncodeError(`no hardware address: ${text}`);
-  return new Uint8Array(Buffer.from(text.replaceAll(":", ""), "hex"));
 }
