@@ -327,6 +327,12 @@ describe("bad input", () => {
     expect(fixture.log.records.filter(({ level }) => level === "error")).toEqual([]);
   });
 
+  test("as protobuf, which some of kubectl's commands send, is refused with what works instead", async () => {
+    const headers = { "content-type": "application/vnd.kubernetes.protobuf" };
+    const { json } = await call(maps, { method: "POST", headers, body: "k8s\0" });
+    expect(json).toMatchObject({ message: expect.stringContaining("--dry-run=client -o yaml") as string });
+  });
+
   test.each([
     ["GET", "/api/v1/namespaces/default/nothings", 404],
     ["GET", "/apis/example.org/v1/things", 404],

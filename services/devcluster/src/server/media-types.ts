@@ -49,7 +49,7 @@ export function bodyEncoding(contentType: string | undefined): "json" | "yaml" {
   const encoding = encodingOf(type);
   if (encoding) return encoding;
   const hint = type.includes("protobuf")
-    ? " (protobuf bodies are not read: use a manifest with create -f or apply -f)"
+    ? " (protobuf bodies are not read: add --dry-run=client -o yaml and pipe that to kubectl create -f -)"
     : "";
   throw new ApiError(
     415,
