@@ -5,28 +5,24 @@
 import type { Clock } from "@fairlead/types";
 import {
   DumpInterruptedError,
-  errorName,
   NetlinkBusyError,
   NetlinkClosedError,
-  NetlinkEncodeError,
   NetlinkError,
   NetlinkLossError,
   NetlinkTimeoutError,
   type Refusal,
 } from "./errors.ts";
+import type { AnyRequest, Request } from "./request.ts";
 import { ArrivalsLostError, type Arrival, type NetlinkTransport } from "./transport.ts";
 import {
-  type Acknowledgement,
-  attributePath,
-  type Content,
   ControlType,
   MessageFlag,
-  type MessageLayout,
   type MessageView,
   readAcknowledgement,
   readMessages,
   writeMessage,
 } from "./wire/message.ts";
+import { WrittenMessages } from "./written-messages.ts";
 import { NetlinkWriter } from "./wire/netlink-writer.ts";
 
 /** Time for one conversation, in ms, unless the caller says otherwise. */
@@ -52,20 +48,6 @@ const receiveCallsPerTurn = 32;
 
 /** Sequence numbers go up to here, and then begin again. */
 const maxSequence = 0x7fff_ffff;
-
-/** One message to send. */
-export interface Request<H, A> {
-  /** What is asked for, in words, for errors. */
-  readonly operation: string;
-  readonly layout: MessageLayout<H, A>;
-  readonly type: number;
-  /** Beside REQUEST, which is always set. */
-  readonly flags?: number;
-  readonly content: Content<H, A>;
-}
-
-/** A request whose types no longer matter. */
-export type AnyRequest = Request<unknown, unknown>;
 
 /** Reads one answer; what it returns is gathered. */
 export type ReadAnswer<T> = (message: MessageView) => readonly T[];
@@ -145,8 +127,7 @@ export class Conversation {
       const first = this.#sequence + 1;
       const count = write(this.#writer, first);
       this.#take(count);
-      const starts = new Map<number, number>();
-      const written: Written = { first, count, starts, headerBytes: () => headerBytes };
+      const written = new WrittenMessages({ writer: this.#writer, first, count, headerBytes: () => headerBytes });
       await this.#send(operation);
       const { acknowledged, refusals, lost } = await this.#outcome(operation, written);
       if (refusals.length > 0) throw new NetlinkError(operation, refusals as [Refusal, ...Refusal[]]);
@@ -200,14 +181,12 @@ export class Conversation {
     return first;
   }
 
-  #write(requests: readonly AnyRequest[], flags: number): Written {
+  #write(requests: readonly AnyRequest[], flags: number): WrittenMessages {
     const writer = this.#writer;
     writer.clear();
     const first = this.#take(requests.length);
-    const starts = new Map<number, number>();
     let sequence = first;
     for (const request of requests) {
-      starts.set(sequence, writer.length);
       const envelope = {
         type: request.type,
         flags: MessageFlag.REQUEST | flags | (request.flags ?? 0),
@@ -217,12 +196,12 @@ export class Conversation {
       sequence += 1;
     }
     const headerBytes = (index: number): number => requests[index]?.layout.header.bytes ?? 0;
-    return { first, count: requests.length, starts, headerBytes };
+    return new WrittenMessages({ writer, first, count: requests.length, headerBytes });
   }
 
   async #untilAcknowledged(
     operation: string,
-    written: Written,
+    written: WrittenMessages,
     answer: (message: MessageView) => void,
   ): Promise<Refusal[]> {
     await this.#send(operation);
@@ -236,7 +215,7 @@ export class Conversation {
         if (message.type === ControlType.ERROR || message.type === ControlType.DONE) {
           const said = readAcknowledgement(message);
           pending.delete(message.sequence);
-          if (said.errno !== 0) refusals.push(this.#refusal(written, message.sequence, said));
+          if (said.errno !== 0) refusals.push(written.refusal(message.sequence, said));
         } else if (message.type >= ControlType.FIRST_OF_FAMILY) {
           answer(message);
         }
@@ -246,7 +225,7 @@ export class Conversation {
   }
 
   /** What the kernel said about messages that it takes all or none of: all that waits once the write has returned. */
-  async #outcome(operation: string, written: Written): Promise<Outcome> {
+  async #outcome(operation: string, written: WrittenMessages): Promise<Outcome> {
     const refusals: Refusal[] = [];
     const until = this.#clock.monotonic() + this.#deadlineMs;
     let acknowledged = false;
@@ -268,7 +247,7 @@ export class Conversation {
         heard = true;
         const said = readAcknowledgement(message);
         if (said.errno === 0) acknowledged = true;
-        else refusals.push(this.#refusal(written, message.sequence, said));
+        else refusals.push(written.refusal(message.sequence, said));
       }
     }
   }
@@ -287,7 +266,7 @@ export class Conversation {
         if ((message.flags & MessageFlag.DUMP_INTERRUPTED) !== 0) interrupted = true;
         if (message.type === ControlType.DONE || message.type === ControlType.ERROR) {
           const said = readAcknowledgement(message);
-          if (said.errno !== 0) throw new NetlinkError(operation, [this.#refusal(written, message.sequence, said)]);
+          if (said.errno !== 0) throw new NetlinkError(operation, [written.refusal(message.sequence, said)]);
           return interrupted ? undefined : items;
         }
         bytes += message.end - message.start;
@@ -356,52 +335,10 @@ export class Conversation {
     this.#wake = undefined;
     if (this.#closed) throw new NetlinkClosedError(operation);
   }
-
-  #refusal(written: Written, sequence: number, said: Acknowledgement): Refusal {
-    const { errno, message, offset, cookie, missing } = said;
-    const index = sequence - written.first;
-    const path = offset === undefined ? undefined : this.#path(written, sequence, index, offset);
-    return {
-      index,
-      errno,
-      code: errorName(errno),
-      ...(message === undefined ? {} : { message }),
-      ...(offset === undefined ? {} : { offset }),
-      ...(path === undefined ? {} : { path }),
-      ...(missing === undefined ? {} : { missing }),
-      ...(cookie === undefined ? {} : { cookie }),
-    };
-  }
-
-  /** Which attribute of what was written lies at the offset. */
-  #path(written: Written, sequence: number, index: number, offset: number): readonly number[] | undefined {
-    const bytes = this.#writer.bytes();
-    if (written.starts.size === 0) {
-      for (const { sequence, start } of readMessages(bytes)) written.starts.set(sequence, start - 16);
-    }
-    const start = written.starts.get(sequence);
-    return start === undefined ? undefined : attributePath(bytes.subarray(start), written.headerBytes(index), offset);
-  }
-}
-
-/** A conversation's messages as they were written. */
-interface Written {
-  readonly first: number;
-  readonly count: number;
-  /** Where each begins, by sequence number; empty where that is looked up only if it is needed. */
-  readonly starts: Map<number, number>;
-  readonly headerBytes: (index: number) => number;
 }
 
 interface Outcome {
   readonly acknowledged: boolean;
   readonly refusals: readonly Refusal[];
   readonly lost: boolean;
-}
-
-/** Several requests as one type, for {@link Conversation.batch}. */
-export function anyRequest<H, A>(request: Request<H, A>): AnyRequest {
-  if (request.operation === "") throw new NetlinkEncodeError("a request needs words for what it asks");
-  // Header and layout were matched when the request was made.
-  return request;
 }

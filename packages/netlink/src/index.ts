@@ -11,6 +11,7 @@ export * from "./ipvs/index.ts";
 export * from "./kernel-transport.ts";
 export * from "./monitor.ts";
 export * from "./nftables/index.ts";
+export * from "./request.ts";
 export * from "./route/index.ts";
 export * from "./transport.ts";
 export { type MessageView, MessageFlag } from "./wire/message.ts";

@@ -1,6 +1,7 @@
 import { FakeClock } from "@fairlead/testkit";
 import { describe, expect, test } from "vitest";
-import { anyRequest, Conversation, type Request } from "../src/conversation.ts";
+import { Conversation } from "../src/conversation.ts";
+import { anyRequest, type Request } from "../src/request.ts";
 import { NetlinkError } from "../src/errors.ts";
 import { type NftTable, tableLayout } from "../src/nftables/layouts.ts";
 import { NftMessage } from "../src/nftables/nftables-numbers.ts";

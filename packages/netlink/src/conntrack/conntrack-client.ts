@@ -1,6 +1,7 @@
 /** The table of connections of the network namespace that the socket belongs to. */
 import { type IpAddress, IpFamily } from "@fairlead/types";
-import { anyRequest, type Conversation } from "../conversation.ts";
+import type { Conversation } from "../conversation.ts";
+import { anyRequest } from "../request.ts";
 import { NetlinkDecodeError, NetlinkEncodeError, NetlinkError } from "../errors.ts";
 import { AddressFamily, addressBytes, addressOf, familyNumber } from "../wire/address-bytes.ts";
 import { type MessageView, readMessage } from "../wire/message.ts";

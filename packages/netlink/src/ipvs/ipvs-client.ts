@@ -2,7 +2,8 @@
  * IPVS of the network namespace that the socket belongs to. There is no transaction: each change stands alone, and `batch` sends many in
  * few writes.
  */
-import { type AnyRequest, anyRequest, type Conversation, type Request } from "../conversation.ts";
+import type { Conversation } from "../conversation.ts";
+import { type AnyRequest, anyRequest, type Request } from "../request.ts";
 import { NetlinkDecodeError, type Refusal } from "../errors.ts";
 import { type GenericFamily, resolveGenericFamily } from "../generic-netlink.ts";
 import { type Content, readMessage } from "../wire/message.ts";

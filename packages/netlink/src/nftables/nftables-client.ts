@@ -1,5 +1,6 @@
 /** nf_tables of the network namespace that the socket belongs to: changes in transactions, and reading back what is there. */
-import type { Conversation, Request } from "../conversation.ts";
+import type { Conversation } from "../conversation.ts";
+import type { Request } from "../request.ts";
 import { NetlinkDecodeError, NetlinkError } from "../errors.ts";
 import { type Content, type MessageLayout, type MessageView, readMessage } from "../wire/message.ts";
 import type { NetfilterHeader } from "./layouts.ts";

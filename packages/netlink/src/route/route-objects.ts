@@ -1,6 +1,6 @@
 /** Links, addresses, routes and neighbours as their users see them, and the way to and from the wire. */
 import { type IpAddress, IpFamily } from "@fairlead/types";
-import type { Request } from "../conversation.ts";
+import type { Request } from "../request.ts";
 import { NetlinkDecodeError, NetlinkEncodeError } from "../errors.ts";
 import { AddressFamily, addressBytes, addressOf, familyNumber } from "../wire/address-bytes.ts";
 import { MessageFlag, type MessageLayout, type MessageView, readMessage } from "../wire/message.ts";
