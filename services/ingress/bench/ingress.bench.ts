@@ -65,7 +65,7 @@ function load(url: string, time: number): { rate: number; p50: string; p99: stri
   const find = (pattern: RegExp): string => pattern.exec(text)?.[1] ?? "-";
   const count = Number(find(/(\d+) requests in/));
   const errors = /(Socket errors.*|Non-2xx.*)/.exec(text)?.[1] ?? "none";
-  return { rate: count / time, p50: find(/50%\s+(\S+)/), p99: find(/99%\s+(\S+)/), errors, count };
+  return { rate: count / time, p50: find(/^\s+50%\s+(\d\S*)/m), p99: find(/^\s+99%\s+(\d\S*)/m), errors, count };
 }
 
 const backendPort = await freePort();

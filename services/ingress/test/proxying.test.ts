@@ -307,6 +307,9 @@ describe("annotations at work", () => {
     expect((await stand.get("/", { headers: { origin } })).headers["access-control-allow-origin"]).toBe(origin);
     const other = await stand.get("/", { headers: { origin: "https://evil.test/.example.org" } });
     expect(other.headers).not.toHaveProperty("access-control-allow-origin");
+    // Shared caches keep the two apart.
+    expect(other.headers["vary"]).toBe("Origin");
+    expect((await stand.get("/")).headers["vary"]).toBe("Origin");
   });
 
   test("a canary takes its weight, and header and cookie decide before it", async () => {

@@ -103,7 +103,7 @@ export class RouteTable {
  * A table before there is one. What it leads to is nowhere, so that clients hear 503 while nothing is known: a 404 would say that what
  * they ask for does not exist, and some keep that.
  */
-export const emptyTable = new RouteTable({
+export const tableBeforeAny = new RouteTable({
   routes: [],
   defaults: [
     {

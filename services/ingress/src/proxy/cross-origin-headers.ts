@@ -1,12 +1,16 @@
 /** What CORS adds to a response. */
 import type { CorsPolicy } from "../annotations/policy.ts";
 
-/** The fields for a request of this origin, as name, value, name, value; empty where the origin is not allowed. */
+/** The fields for a request of this origin, as name, value, name, value. */
 export function corsHeaders(policy: CorsPolicy, origin: string | undefined, preflight: boolean): string[] {
   const any = policy.origins.includes("*");
-  if (!any && (origin === undefined || !policy.origins.some((one) => matchesOrigin(one, origin)))) return [];
-  const headers = ["access-control-allow-origin", any ? "*" : (origin ?? "*")];
-  if (!any) headers.push("vary", "Origin");
+  if (!any && (origin === undefined || !policy.origins.some((one) => matchesOrigin(one, origin)))) {
+    // What a cache keeps for this one must not be given to an origin that is allowed (Fetch, 3.2.6).
+    return ["vary", "Origin"];
+  }
+  const headers = any
+    ? ["access-control-allow-origin", "*"]
+    : ["vary", "Origin", "access-control-allow-origin", origin ?? ""];
   // With any origin allowed a browser refuses credentials (Fetch, 3.2.5), so saying it would only mislead.
   if (policy.credentials && !any) headers.push("access-control-allow-credentials", "true");
   if (policy.exposeHeaders !== undefined) headers.push("access-control-expose-headers", policy.exposeHeaders);

@@ -1,7 +1,7 @@
 /** Takes requests in: reads the head, decides, and starts the exchange. Holds the one table that all of it goes by. */
 import type { Logger } from "@fairlead/host";
 import type { Clock, Random } from "@fairlead/types";
-import { emptyTable } from "../plan/route-table.ts";
+import { tableBeforeAny } from "../plan/route-table.ts";
 import type { RouteTable } from "../plan/route-table.ts";
 import type { IngressMetrics } from "../ingress-metrics.ts";
 import { answer } from "./answers.ts";
@@ -29,7 +29,7 @@ export interface GatewayOptions {
 /** See the module. */
 export class Gateway implements StreamHandler {
   /** Replaced whole: a request sees one table from its beginning to its end. */
-  table: RouteTable = emptyTable;
+  table: RouteTable = tableBeforeAny;
   /** While draining, each response is the last on its connection. */
   draining = false;
   /** The time limits of clients and endpoints alike. */
