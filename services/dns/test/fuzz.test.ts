@@ -1,4 +1,6 @@
 import { createSocket } from "node:dgram";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { seededRandom } from "@fairlead/testkit";
 import { describe, expect, it } from "vitest";
 import { MAX_ANSWERS, MAX_NEGATIVE_ANSWERS } from "../src/answer-cache.ts";
@@ -13,6 +15,17 @@ import { startServer } from "./support/server.ts";
 
 /** More of them: `FAIRLEAD_FUZZ_PACKETS=200000`. */
 const packets = Number(process.env["FAIRLEAD_FUZZ_PACKETS"] ?? 20_000);
+
+/** What the second half may add, in bytes: prepared answers are kept, up to their bounds, and a buffer lost for each packet is more. */
+const maxGrowth = 64 * 1024 * 1024;
+
+/** Memory in use once all garbage is gone, in bytes. */
+function memory(): number {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+  const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+  return heapUsed + external + arrayBuffers;
+}
 
 describe("mutated packets", () => {
   it(
@@ -57,7 +70,7 @@ describe("mutated packets", () => {
   });
 
   it(
-    "over sockets leave the server answering",
+    "over sockets leave the server answering, and no larger",
     async () => {
       await using server = await startServer(stateOf());
       const random = seededRandom(9);
@@ -65,6 +78,7 @@ describe("mutated packets", () => {
       const last = queryBytes("cluster.local.", "SOA");
       last.writeUInt16BE(0x7777, 0);
       let answered = 0;
+      let before = 0;
       let turn = (): void => undefined;
       socket.on("message", (answer) => {
         answered += 1;
@@ -72,12 +86,14 @@ describe("mutated packets", () => {
       });
       // A few at a time, so that none is lost for want of room in the kernel's buffers.
       for (let left = packets; left > 0; left -= 100) {
+        if (before === 0 && left <= packets / 2) before = memory();
         const answeredAll = new Promise<void>((resolve) => (turn = resolve));
         for (let index = 0; index < 100; index++) socket.send(mutant(random), server.port, "127.0.0.1");
         socket.send(last, server.port, "127.0.0.1");
         await answeredAll;
       }
       expect(answered).toBeGreaterThan(packets / 2);
+      expect(memory() - before).toBeLessThan(maxGrowth);
       expect((await ask(server.port, "cluster.local.", "SOA")).rcode).toBe("NOERROR");
       socket.close();
     },
