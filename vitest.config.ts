@@ -5,6 +5,8 @@ const integration = "**/*.integration.test.ts";
 
 export default defineConfig({
   test: {
+    // The suites wait for processes and clocks as much as they compute.
+    maxWorkers: 2,
     experimental: { viteModuleRunner: false },
     projects: [
       {

@@ -23,6 +23,17 @@ export const plan = {
   outside: "127.210.0.",
 } as const;
 
+/** For a second stack beside the first. */
+export const secondPlan: StackRanges = {
+  serviceCidr: "127.94.0.0/16",
+  podCidr: "127.242.0.0/16",
+  nodeCidr: "127.62.0.0/24",
+  lbPool: "127.198.0.0/24",
+};
+
+/** The ranges of a stack. */
+export type StackRanges = Readonly<Record<"serviceCidr" | "podCidr" | "nodeCidr" | "lbPool", string>>;
+
 /** What `<state-dir>/dev.json` says. */
 export interface DevFile {
   readonly kubeconfig: string;
@@ -56,6 +67,8 @@ export interface StackOptions {
   readonly args?: readonly string[];
   /** Addresses of load balancers, if not those of the plan. */
   readonly lbPool?: string;
+  /** Where it is not {@link plan}. */
+  readonly ranges?: StackRanges;
   /** Put before the command, for example to give up privileges. */
   readonly prefix?: readonly string[];
 }
@@ -70,7 +83,7 @@ export function freshStateDir(): string {
 
 /** Starts a stack and waits for `fairlead is ready`. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { mode, prefix = [] } = options;
+  const { mode, prefix = [], ranges = plan } = options;
   const stateDir = options.stateDir ?? freshStateDir();
   const [command = "", ...args] = [
     ...prefix,
@@ -80,10 +93,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...Object.entries({
       "--state-dir": stateDir,
       "--api-port": String(await freePort()),
-      "--service-cidr": plan.serviceCidr,
-      "--pod-cidr": plan.podCidr,
-      "--node-cidr": plan.nodeCidr,
-      "--lb-pool": options.lbPool ?? plan.lbPool,
+      "--service-cidr": ranges.serviceCidr,
+      "--pod-cidr": ranges.podCidr,
+      "--node-cidr": ranges.nodeCidr,
+      "--lb-pool": options.lbPool ?? ranges.lbPool,
       // Nothing leaves this machine.
       "--resolv-conf": "/dev/null",
       "--http-port": "0",
