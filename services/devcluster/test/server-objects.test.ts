@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openServer, type ServerFixture } from "./server-fixture.ts";
+import { envelope, number, part } from "./protobuf-writer.ts";
+import { type Answer, openServer, type ServerFixture } from "./server-fixture.ts";
 
 let fixture: ServerFixture;
 const call: ServerFixture["call"] = (path, options) => fixture.call(path, options);
@@ -319,7 +320,8 @@ describe("bad input", () => {
     ["a prototype", "application/json", '{"metadata":{"name":"a","labels":{"__proto__":{}}}}', 400],
     ["a deep nesting", "application/json", `{"data":${"[".repeat(100_000)}${"]".repeat(100_000)}}`, 400],
     ["a YAML bomb", "application/yaml", `a: &a [x,x,x,x,x,x,x,x,x]\n${bomb()}`, 400],
-    ["protobuf", "application/vnd.kubernetes.protobuf", "k8s\0", 415],
+    ["protobuf of no kind", "application/vnd.kubernetes.protobuf", "k8s\0", 400],
+    ["protobuf of another sort", "application/x-protobuf", "k8s\0", 415],
     ["a form", "application/x-www-form-urlencoded", "a=b", 415],
   ])("with %s is refused", async (_what, type, body, code) => {
     const answer = await call(maps, { method: "POST", headers: { "content-type": type }, body });
@@ -327,10 +329,28 @@ describe("bad input", () => {
     expect(fixture.log.records.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  test("as protobuf, which some of kubectl's commands send, is refused with what works instead", async () => {
-    const headers = { "content-type": "application/vnd.kubernetes.protobuf" };
-    const { json } = await call(maps, { method: "POST", headers, body: "k8s\0" });
-    expect(json).toMatchObject({ message: expect.stringContaining("--dry-run=client -o yaml") as string });
+  test("as protobuf goes the way of any other", async () => {
+    const send = (body: Buffer, path = maps, method = "POST"): Promise<Answer> =>
+      // Every byte of these bodies is a character.
+      call(path, { method, headers: { "content-type": "application/vnd.kubernetes.protobuf" }, body: body.toString() });
+    const mapOf = (...parts: Buffer[]): Buffer => envelope("v1", "ConfigMap", Buffer.concat(parts));
+    const named = (name: string): Buffer => part(1, part(1, name));
+    expect((await send(mapOf(named("a"), part(2, Buffer.concat([part(1, "k"), part(2, "v")]))))).code).toBe(201);
+    expect(fixture.api.list("configmaps").items).toMatchObject([{ metadata: { name: "a" }, data: { k: "v" } }]);
+    expect((await send(mapOf(named("Not A Name")))).json).toMatchObject({
+      code: 422,
+      details: { causes: [expect.objectContaining({ field: "metadata.name" })] },
+    });
+    expect((await send(mapOf(named("b"), part(9, "")))).json).toMatchObject({
+      code: 400,
+      message: expect.stringContaining("field 9 of ConfigMap is not known") as string,
+    });
+    expect((await send(envelope("apps/v1", "Deployment", named("b")))).json).toMatchObject({
+      code: 400,
+      message: expect.stringContaining("this path takes a ConfigMap") as string,
+    });
+    expect((await send(envelope("v1", "DeleteOptions", number(1, 0n)), `${maps}/a`, "DELETE")).code).toBe(200);
+    expect(fixture.api.list("configmaps").items).toEqual([]);
   });
 
   test.each([

@@ -1,11 +1,15 @@
 /** What a client will take, and what it sends. */
-import { ApiError } from "../api/errors.ts";
+import { ApiError, unsupportedMediaType } from "../api/errors.ts";
+import { protobufType } from "./protobuf/protobuf-body.ts";
 
 /** How objects are shown. `yaml` is JSON's twin for those who ask for it. */
 export interface Representation {
   readonly form: "object" | "table" | "partial";
   readonly encoding: "json" | "yaml";
 }
+
+/** What a body may be written in. Answers are never protobuf: every client of Kubernetes takes JSON as well. */
+export type BodyEncoding = Representation["encoding"] | "protobuf";
 
 /** One entry of an Accept header. */
 export interface AcceptEntry {
@@ -44,17 +48,12 @@ export function negotiate(header: string | undefined): Representation {
 }
 
 /** Encoding of a request's body; 415 for one that is not read. */
-export function bodyEncoding(contentType: string | undefined): "json" | "yaml" {
+export function bodyEncoding(contentType: string | undefined): BodyEncoding {
   const type = mediaEntries(contentType)[0]?.type ?? "application/json";
-  const encoding = encodingOf(type);
+  const encoding = type === protobufType ? "protobuf" : encodingOf(type);
   if (encoding) return encoding;
-  const hint = type.includes("protobuf")
-    ? " (protobuf bodies are not read: add --dry-run=client -o yaml and pipe that to kubectl create -f -)"
-    : "";
-  throw new ApiError(
-    415,
-    "UnsupportedMediaType",
-    `the body of the request is ${JSON.stringify(type)}, the media types read are application/json and application/yaml${hint}`,
+  throw unsupportedMediaType(
+    `the body of the request is ${JSON.stringify(type)}, the media types read are application/json, application/yaml and ${protobufType}`,
   );
 }
 

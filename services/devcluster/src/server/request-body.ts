@@ -2,6 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import { parseDocument } from "yaml";
 import { badRequest, requestTooLarge } from "../api/errors.ts";
+import type { BodyEncoding } from "./media-types.ts";
+import { decodeProtobuf } from "./protobuf/protobuf-body.ts";
 
 /** Largest body, in bytes: a real API server's bound. */
 export const maxBodyBytes = 3 * 1024 * 1024;
@@ -35,11 +37,16 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
 }
 
 /** Decodes a body; an empty one is `undefined`. Throws BadRequest saying where it cannot be read. */
-export function decodeBody(body: Buffer, encoding: "json" | "yaml"): unknown {
+export function decodeBody(body: Buffer, encoding: BodyEncoding): unknown {
   if (body.length === 0) return undefined;
-  const value = encoding === "json" ? parseJson(body.toString()) : parseYaml(body.toString());
+  const value = parse(body, encoding);
   checkShape(value, 1);
   return value;
+}
+
+function parse(body: Buffer, encoding: BodyEncoding): unknown {
+  if (encoding === "protobuf") return decodeProtobuf(body);
+  return encoding === "json" ? parseJson(body.toString()) : parseYaml(body.toString());
 }
 
 function parseJson(text: string): unknown {
