@@ -250,7 +250,7 @@ describe.skipIf(needs("nats-server"))("fairlead dev, distributed,", () => {
     expect(await second.exited).toEqual({ code: 0, signal: null });
     const lines = steady(second.stdout(), folder.path);
     expect(lines[0]).toBe("fairlead: waiting for processes of an earlier run to end: nats-server (PID)");
-    expect(lines.filter((line) => /is ready|starting/.test(line)).toSorted()).toEqual([
+    expect(lines.filter((line) => /^starting | is ready/.test(line)).toSorted()).toEqual([
       "cloud-lb is ready after N s: 127.202.0.0/24",
       "devcluster is ready after N s: https://127.0.0.1:PORT",
       "dns is ready after N s: 127.66.0.53:PORT",
