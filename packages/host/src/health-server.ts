@@ -19,6 +19,12 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** Says why something is not fine; undefined means that it is. A check that throws is not fine. It must not block. */
 export type HealthCheck = () => string | undefined;
 
+/** What a page answers: its status and its text. */
+export interface HealthPage {
+  readonly status: number;
+  readonly text: string;
+}
+
 /**
  * Answers GET and HEAD: `/healthz` and `/livez` by the live checks, `/readyz` by the ready checks, each 200 `ok` or 503 with one
  * line for each reason; with `?verbose` one line for each check. `/metrics` is the Prometheus text format.
@@ -30,6 +36,8 @@ export interface HealthServer extends Startable {
   ready(name: string, check: HealthCheck): void;
   /** Adds a check: the service should not be restarted. */
   live(name: string, check: HealthCheck): void;
+  /** Adds a page that the users of a service know from elsewhere; it gets the ready checks that fail, with their reasons. */
+  page(path: string, answer: (failed: ReadonlyMap<string, string>) => HealthPage): void;
 }
 
 /** What the health server needs. */
@@ -50,6 +58,7 @@ class HttpHealthServer implements HealthServer {
   readonly #options: HealthServerOptions;
   readonly #ready = new Map<string, HealthCheck>();
   readonly #live = new Map<string, HealthCheck>();
+  readonly #pages = new Map<string, Parameters<HealthServer["page"]>[1]>();
   #server: Server | undefined;
   #url: string | undefined;
 
@@ -68,6 +77,10 @@ class HttpHealthServer implements HealthServer {
 
   live(name: string, check: HealthCheck): void {
     this.#live.set(name, check);
+  }
+
+  page(path: string, answer: (failed: ReadonlyMap<string, string>) => HealthPage): void {
+    this.#pages.set(path, answer);
   }
 
   async start(): Promise<void> {
@@ -124,23 +137,36 @@ class HttpHealthServer implements HealthServer {
         const text = await metrics.text();
         return send(response, 200, text, metrics.registry.contentType);
       }
-      default:
-        return send(response, 404, "not found: try /healthz, /livez, /readyz or /metrics");
+      default: {
+        const { status, text } = this.#pages.get(path)?.(failedOf(this.#ready)) ?? notFound;
+        return send(response, status, text);
+      }
     }
   }
 }
 
+const notFound: HealthPage = { status: 404, text: "not found: try /healthz, /livez, /readyz or /metrics" };
+
+function failedOf(checks: ReadonlyMap<string, HealthCheck>): ReadonlyMap<string, string> {
+  const failed = new Map<string, string>();
+  for (const [name, check] of checks) {
+    const reason = ask(check);
+    if (reason !== undefined) failed.set(name, reason);
+  }
+  return failed;
+}
+
 function report(response: ServerResponse, checks: ReadonlyMap<string, HealthCheck>, verbose: boolean): void {
-  const results = [...checks].map(([name, check]) => ({ name, reason: ask(check) }));
-  const failed = results.filter(({ reason }) => reason !== undefined);
-  const status = failed.length === 0 ? 200 : 503;
+  const failed = failedOf(checks);
+  const status = failed.size === 0 ? 200 : 503;
   if (verbose) {
-    const lines = results.map(({ name, reason }) =>
-      reason === undefined ? `[+] ${name}: ok` : `[-] ${name}: ${reason}`,
+    const lines = [...checks.keys()].map((name) =>
+      failed.has(name) ? `[-] ${name}: ${failed.get(name)}` : `[+] ${name}: ok`,
     );
     return send(response, status, lines.join("\n"));
   }
-  send(response, status, status === 200 ? "ok" : failed.map(({ name, reason }) => `${name}: ${reason}`).join("\n"));
+  const reasons = [...failed].map(([name, reason]) => `${name}: ${reason}`);
+  send(response, status, status === 200 ? "ok" : reasons.join("\n"));
 }
 
 function ask(check: HealthCheck): string | undefined {

@@ -123,3 +123,13 @@ test("brackets an IPv6 address in its url", async () => {
   expect(six.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
   expect((await fetch(`${six.url}/livez`)).status).toBe(200);
 });
+
+test("has pages of a service's own, which know what is not ready", async () => {
+  server.ready("feed", () => "no snapshot yet");
+  server.ready("plane", () => undefined);
+  server.page("/mine", (failed) => ({ status: failed.size === 0 ? 200 : 503, text: [...failed.keys()].join(",") }));
+  expect(await get("/mine")).toMatchObject({ status: 503, text: "feed" });
+  server.ready("feed", () => undefined);
+  expect(await get("/mine")).toMatchObject({ status: 200, text: "" });
+  expect(await get("/theirs")).toMatchObject({ status: 404 });
+});

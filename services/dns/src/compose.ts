@@ -3,8 +3,8 @@ import { isIP } from "node:net";
 import type { ChangeFeed } from "@fairlead/bus";
 import { feedSource, podFeedSource } from "@fairlead/bus/nats";
 import type { FeedSource } from "@fairlead/bus/nats";
-import { createMetrics, ServiceStack, splitHostPort } from "@fairlead/host";
-import type { Given, HealthCheck, Metrics, Startable } from "@fairlead/host";
+import { createHealthServer, createMetrics, ServiceStack, splitHostPort } from "@fairlead/host";
+import type { Given, HealthCheck, HealthServer, Metrics, Startable } from "@fairlead/host";
 import { createWiring, token } from "@fairlead/host/wiring";
 import type { Wiring } from "@fairlead/host/wiring";
 import { InvalidInputError, ipAddress } from "@fairlead/types";
@@ -17,7 +17,7 @@ import { LiveForwarder } from "./forward/live-forwarder.ts";
 import { Handler } from "./handler.ts";
 import { PodFollower } from "./pod-follower.ts";
 import { Listeners } from "./server/listeners.ts";
-import { HealthPort } from "./status/health-port.ts";
+import { addCorednsPages } from "./status/coredns-pages.ts";
 import { LameDuck } from "./status/lame-duck.ts";
 import { ZoneFollower } from "./zone-follower.ts";
 import { ClusterZone } from "./zone/cluster-zone.ts";
@@ -51,7 +51,7 @@ export const parts = {
   follower: token<ZoneFollower>("follower"),
   forwarder: token<LiveForwarder>("forwarder"),
   handler: token<Handler>("handler"),
-  health: token<readonly HealthPort[]>("health ports"),
+  health: token<readonly HealthServer[]>("health servers"),
   index: token<ZoneIndex>("index"),
   lameDuck: token<LameDuck>("lame duck"),
   listeners: token<Listeners>("listeners"),
@@ -172,9 +172,12 @@ export function wireDns(config: DnsConfig, given: DnsGiven): Wiring {
     ]);
     if (config.podRecords === "verified") ready.set("pods", get(parts.podFollower).notReady);
     const addresses = [config.healthAddress, config.readyAddress, config.metricsAddress];
-    return [...new Set(addresses.filter((address) => address !== undefined))].map(
-      (address) => new HealthPort({ address, metrics, ready, log }),
-    );
+    return [...new Set(addresses.filter((address) => address !== undefined))].map((address) => {
+      const health = createHealthServer({ address, metrics, log });
+      for (const [name, check] of ready) health.ready(name, check);
+      addCorednsPages(health);
+      return health;
+    });
   });
   return wiring;
 }
