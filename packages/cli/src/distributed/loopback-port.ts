@@ -1,8 +1,7 @@
 /** Ports that are told to two parties before either listens. */
 import { randomInt } from "node:crypto";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { apiAddress } from "../options/address-plan.ts";
+import { tryTcpPort } from "../stack/tcp-port.ts";
 
 /** Below the range from which the kernel takes ports for outgoing connections, which could take one in the meantime. */
 const lowest = 20_000;
@@ -20,14 +19,8 @@ export async function freeLoopbackPort(taken: ReadonlySet<number>): Promise<numb
 }
 
 async function isFree(port: number): Promise<boolean> {
-  const probe = createServer();
-  try {
-    probe.listen(port, apiAddress);
-    await once(probe, "listening");
-  } catch {
-    return false;
-  }
-  probe.close();
-  await once(probe, "close");
-  return true;
+  return await tryTcpPort(apiAddress, port).then(
+    () => true,
+    () => false,
+  );
 }

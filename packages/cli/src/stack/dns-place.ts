@@ -1,10 +1,10 @@
 /** Where the stack's name server listens: which port of its address can be had. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { CodedError } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import { isForeseen, whyNot } from "./port-problem.ts";
+import { tryTcpPort } from "./tcp-port.ts";
 
 /** The port of DNS; pods can be told of no other. */
 const dnsPort = 53;
@@ -65,12 +65,7 @@ export const tryPort: PortProbe = async (address, wanted) => {
       udp.bind(wanted, address);
       await once(udp, "listening");
       const { port } = udp.address();
-      const tcp = createServer();
-      tcp.listen(port, address);
-      await once(tcp, "listening");
-      tcp.close();
-      await once(tcp, "close");
-      return port;
+      return await tryTcpPort(address, port);
     } catch (error) {
       // Somebody has the TCP port of that number: only where we chose it may we choose another.
       if (wanted !== 0 || tries === maxPortTries) throw error;

@@ -1,12 +1,10 @@
 /** Where the stack's ingress listens: which ports of this machine it can have. */
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { CodedError } from "@fairlead/types";
 import type { IpAddress } from "@fairlead/types";
 import { apiAddress } from "../options/address-plan.ts";
 import type { DevOptions } from "../options/dev-options.ts";
 import { isForeseen, whyNot } from "./port-problem.ts";
+import { tryTcpPort } from "./tcp-port.ts";
 
 /** The usual ones of a machine without privileges. */
 const usualPorts = { http: 8080, https: 8443 } as const;
@@ -45,24 +43,13 @@ export async function findIngressPlace(wish: Pick<DevOptions, "httpPort" | "http
 async function findPort(door: "http" | "https", wish: number | undefined): Promise<{ port: number; notice?: string }> {
   const usual = usualPorts[door];
   try {
-    return { port: await tryPort(wish ?? usual) };
+    return { port: await tryTcpPort(apiAddress, wish ?? usual) };
   } catch (error) {
     const reason = whyNot(error, `${apiAddress}:${wish ?? usual}`);
     if (wish !== undefined || !isForeseen(error)) {
       throw new IngressPortUnusableError(`--${door}-port`, reason, { cause: error });
     }
-    const port = await tryPort(0);
+    const port = await tryTcpPort(apiAddress, 0);
     return { port, notice: `${reason}: the ingress listens at port ${port} for ${door} instead` };
   }
-}
-
-/** Binds the port and lets go of it again: settles to the port, rejects with the system's error. */
-async function tryPort(wanted: number): Promise<number> {
-  const server = createServer();
-  server.listen(wanted, apiAddress);
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
