@@ -11,7 +11,7 @@ import { ApiTransport } from "./transport.ts";
  * credential that kubectl knows loads the client library with the first request.
  */
 export function connect(options: {
-  readonly kubeconfig?: string;
+  readonly kubeconfig?: string | undefined;
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
 }): KubeClient {

@@ -53,9 +53,7 @@ export function wireCloudLb(config: CloudLbConfig, given: Given): Wiring {
     createHealthServer({ address: config.healthAddress, metrics: resolve(tokens.metrics), log }),
   );
   if (config.provider === "none") return wiring;
-  wiring.bind(tokens.client, () =>
-    connect({ clock, ...(config.kubeconfig === undefined ? {} : { kubeconfig: config.kubeconfig }) }),
-  );
+  wiring.bind(tokens.client, () => connect({ clock, kubeconfig: config.kubeconfig }));
   wiring.bind(
     tokens.recorder,
     (resolve) => new EventRecorder({ client: resolve(tokens.client), component, clock: growingClock(clock), log }),

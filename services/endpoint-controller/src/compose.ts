@@ -49,9 +49,7 @@ export const tokens = {
 export function wireEndpointController(config: EndpointControllerConfig, given: Given): Wiring {
   const { log, clock, random } = given;
   const wiring = createWiring();
-  wiring.bind(tokens.client, () =>
-    connect({ clock, ...(config.kubeconfig === undefined ? {} : { kubeconfig: config.kubeconfig }) }),
-  );
+  wiring.bind(tokens.client, () => connect({ clock, kubeconfig: config.kubeconfig }));
   wiring.bind(tokens.metrics, () => createMetrics({ process: true }));
   wiring.bind(tokens.publishing, () => publishing(config, given));
   wiring.bind(

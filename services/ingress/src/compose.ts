@@ -59,9 +59,7 @@ export function wireIngress(config: IngressConfig, given: IngressGiven): Wiring 
   const { clock, log, random } = given;
   const wiring = createWiring();
   const registry = createMetrics({ process: true });
-  wiring.bind(parts.client, () =>
-    connect({ clock, ...(config.kubeconfig === undefined ? {} : { kubeconfig: config.kubeconfig }) }),
-  );
+  wiring.bind(parts.client, () => connect({ clock, kubeconfig: config.kubeconfig }));
   wiring.bind(parts.feed, () => feedSource(config, given, "ingress"));
   wiring.bind(
     parts.events,
