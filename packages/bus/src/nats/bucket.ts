@@ -15,6 +15,7 @@ import type { ConsumerInfo, JetStreamClient, JetStreamManager, StreamInfo } from
 import { nanos } from "@nats-io/transport-node";
 import type { MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { CodedError, InvalidInputError } from "@fairlead/types";
+import { bucketNames, type BucketNames } from "./names.ts";
 import { readWriter, recordBody, WRITER_KEY, type WriterRecord } from "./message.ts";
 
 /** How long an answer of the bus is waited for, in ms. */
@@ -25,27 +26,6 @@ const CONSUMER_IDLE_MS = 10_000;
 
 /** A consumer with nothing to deliver says so this often, in ms. */
 const CONSUMER_HEARTBEAT_MS = 500;
-
-/** Every subject that belongs to one bucket. */
-export interface BucketNames {
-  readonly stream: string;
-  /** Where its values are published: this and the key. */
-  readonly valuePrefix: string;
-  /** Where the server repeats each stored message: this and the key. */
-  readonly changePrefix: string;
-  /** Where the writer's heartbeat goes. */
-  readonly beat: string;
-}
-
-/** Names for a bucket. */
-export function bucketNames(bucket: string): BucketNames {
-  return {
-    stream: `KV_${bucket}`,
-    valuePrefix: `$KV.${bucket}.`,
-    changePrefix: `${bucket}.change.`,
-    beat: `${bucket}.beat`,
-  };
-}
 
 /** State of the stream behind a bucket. */
 export interface BucketInfo {

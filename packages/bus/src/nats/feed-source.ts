@@ -5,7 +5,7 @@ import type { ChangeFeed } from "../feed.ts";
 import type { FeedLog } from "../feed-log.ts";
 import { createNatsFeed } from "./nats-feed.ts";
 import type { NatsFeed } from "./nats-feed.ts";
-import { podBucket } from "./options.ts";
+import { podBucket } from "./names.ts";
 import type { NatsOptions } from "./options.ts";
 
 /** The options that services have in common, as they read them. */

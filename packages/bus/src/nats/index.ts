@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { bucketNames, type BucketNames, REQUEST_TIMEOUT_MS } from "./bucket.ts";
+export { REQUEST_TIMEOUT_MS } from "./bucket.ts";
 export { MAX_COPY_BYTES } from "./disk-copy.ts";
 export {
   type BusConfig,
@@ -22,6 +22,7 @@ export {
   type NatsFeedStats,
   STALE_AFTER_MS,
 } from "./nats-feed.ts";
+export { bucketNames, type BucketNames, DEFAULT_BUCKET, podBucket } from "./names.ts";
 export {
   createNatsPublisher,
   MAX_VALUE_BYTES,
@@ -29,7 +30,7 @@ export {
   type NatsPublisherOptions,
   type NatsPublisherStats,
 } from "./nats-publisher.ts";
-export { CONNECT_TIMEOUT_MS, DEFAULT_BUCKET, type NatsOptions, podBucket } from "./options.ts";
+export { CONNECT_TIMEOUT_MS, type NatsOptions } from "./options.ts";
 export {
   feedReaderPermissions,
   feedWriterPermissions,

@@ -8,7 +8,8 @@ import { Handover } from "../handover.ts";
 import { Bucket } from "./bucket.ts";
 import { CopyKeeper } from "./copy-keeper.ts";
 import { FollowerSession } from "./follower-session.ts";
-import { checkNatsOptions, DEFAULT_BUCKET, type NatsOptions } from "./options.ts";
+import { DEFAULT_BUCKET } from "./names.ts";
+import { checkNatsOptions, type NatsOptions } from "./options.ts";
 import { SessionLoop } from "./session-loop.ts";
 
 /** A feed that was not heard from for this long is stale, in ms. */

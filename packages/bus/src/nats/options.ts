@@ -3,14 +3,7 @@ import { readFile } from "node:fs/promises";
 import { credsAuthenticator, nkeyAuthenticator } from "@nats-io/transport-node";
 import type { NodeConnectionOptions } from "@nats-io/transport-node";
 import { InvalidInputError } from "@fairlead/types";
-
-/** Bucket that is used where none is named. */
-export const DEFAULT_BUCKET = "fairlead";
-
-/** The bucket of the feed of pods beside a bucket. A bucket of its own: who does not follow it hears and holds nothing of pods. */
-export function podBucket(bucket: string): string {
-  return `${bucket}-pods`;
-}
+import { DEFAULT_BUCKET } from "./names.ts";
 
 /** How long a connection may take to be made, in ms. */
 export const CONNECT_TIMEOUT_MS = 3_000;

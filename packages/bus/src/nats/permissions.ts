@@ -1,6 +1,5 @@
 /** What a user of the bus may do, in nats-server's own form. The lists are the least that works; the tests run with just these. */
-import { bucketNames } from "./bucket.ts";
-import { DEFAULT_BUCKET, podBucket } from "./options.ts";
+import { bucketNames, DEFAULT_BUCKET, podBucket } from "./names.ts";
 
 /** Prefix of reply subjects that the client takes unless told. */
 const DEFAULT_INBOX = "_INBOX";

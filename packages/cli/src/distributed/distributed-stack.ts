@@ -1,6 +1,7 @@
 /** The stack as it runs in a cluster: a nats-server and one process a service, each kept running. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { feedReaderPermissions, feedWriterPermissions } from "@fairlead/bus/permissions";
 import { systemClock } from "@fairlead/host";
 import { apiAddress, nodePlaces } from "../options/address-plan.ts";
 import type { DevOptions } from "../options/dev-options.ts";
@@ -211,8 +212,6 @@ export class DistributedStack implements Stack {
     if (natsUrl !== undefined) return { url: natsUrl };
     const command = findNatsServer(process.env);
     const port = await this.#port();
-    // Loaded while devcluster starts: the client library comes with it.
-    const { feedReaderPermissions, feedWriterPermissions } = await import("@fairlead/bus/nats");
     const reader = feedReaderPermissions();
     const permissions = {
       "endpoint-controller": feedWriterPermissions(),

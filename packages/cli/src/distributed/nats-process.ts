@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { NatsPermissions } from "@fairlead/bus/nats";
+import type { NatsPermissions } from "@fairlead/bus/permissions";
 import { CodedError } from "@fairlead/types";
 import { apiAddress } from "../options/address-plan.ts";
 
