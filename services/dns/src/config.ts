@@ -1,4 +1,5 @@
 /** The options of dns. */
+import { busOptions } from "@fairlead/bus/options";
 import { commonOptions, ConfigError, defineOptions, option, splitHostPort } from "@fairlead/host";
 import type { ConfigIssue, ConfigSources, OptionValues } from "@fairlead/host";
 import { InvalidInputError } from "@fairlead/types";
@@ -75,14 +76,7 @@ function table() {
       describe: "Time for an upstream to answer before the next is asked",
     }),
     forceTcp: option.boolean({ default: false, describe: "Ask upstreams over TCP only" }),
-    natsUrl: option.string({ optional: true, describe: "NATS servers to follow, comma separated: nats://host:4222" }),
-    natsBucket: option.string({ default: "fairlead", describe: "Bucket of the feed, one a cluster" }),
-    natsUser: option.string({ optional: true, describe: "User name for NATS" }),
-    natsPassword: option.string({ optional: true, secret: true, describe: "Password for NATS" }),
-    natsCredentials: option.path({ optional: true, describe: "Credentials file for NATS (JWT and nkey)" }),
-    natsCa: option.path({ optional: true, describe: "CA certificate of the NATS servers" }),
-    natsCert: option.path({ optional: true, describe: "Client certificate for NATS" }),
-    natsKey: option.path({ optional: true, describe: "Key of the client certificate" }),
+    ...busOptions(),
     feedCopy: option.path({ optional: true, describe: "Where the last state is kept for a start without the bus" }),
     ...commonOptions({ healthAddress: "127.0.0.1:8080" }),
     readyAddress: optionalAddress("127.0.0.1:8181", "Where /readyz answers besides healthAddress; none for nowhere"),

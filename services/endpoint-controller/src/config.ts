@@ -1,4 +1,5 @@
 /** Options of the endpoint-controller. */
+import { busOptions } from "@fairlead/bus/options";
 import { commonOptions, defineOptions, option } from "@fairlead/host";
 import type { ConfigSources } from "@fairlead/host";
 
@@ -10,20 +11,13 @@ const options = defineOptions("endpoint-controller", {
     default: "full",
     describe: "full writes EndpointSlices and Endpoints; publish leaves that to the cluster's own controllers",
   }),
-  natsUrl: option.string({ optional: true, describe: "NATS servers, comma separated: nats://host:4222" }),
-  natsBucket: option.string({ default: "fairlead", describe: "bucket of the feed, one a cluster" }),
+  ...busOptions(),
   podFeed: option.choice({
     values: ["on", "off"],
     default: "on",
     describe: "publish pods on a feed of their own, bucket <natsBucket>-pods, for who follows it",
   }),
   natsReplicas: option.integer({ default: 1, min: 1, max: 5, describe: "copies of the bucket in a NATS cluster" }),
-  natsUser: option.string({ optional: true, describe: "user name for NATS" }),
-  natsPassword: option.string({ optional: true, secret: true, describe: "password for NATS" }),
-  natsCredentials: option.path({ optional: true, describe: "credentials file for NATS (JWT and nkey)" }),
-  natsCa: option.path({ optional: true, describe: "CA certificate of the NATS servers" }),
-  natsCert: option.path({ optional: true, describe: "client certificate for NATS" }),
-  natsKey: option.path({ optional: true, describe: "key of the client certificate" }),
 });
 
 /** See {@link readEndpointControllerConfig}. */

@@ -1,4 +1,5 @@
 /** The options of the ingress. */
+import { busOptions } from "@fairlead/bus/options";
 import { commonOptions, defineOptions, option } from "@fairlead/host";
 import type { ConfigSources, OptionValues } from "@fairlead/host";
 import { cidr, InvalidInputError, isDnsLabel, isDnsSubdomain, schedulerNames } from "@fairlead/types";
@@ -50,14 +51,7 @@ function table() {
     leaseName: option.string({ default: "fairlead-ingress", describe: "Its name; another one for each class" }),
     podNamespace: option.string({ optional: true, describe: "Namespace of the pod that this process runs in" }),
     podName: option.string({ optional: true, describe: "Its name; by its labels other replicas are known" }),
-    natsUrl: option.string({ optional: true, describe: "NATS servers to follow, comma separated: nats://host:4222" }),
-    natsBucket: option.string({ default: "fairlead", describe: "Bucket of the feed, one a cluster" }),
-    natsUser: option.string({ optional: true, describe: "User name for NATS" }),
-    natsPassword: option.string({ optional: true, secret: true, describe: "Password for NATS" }),
-    natsCredentials: option.path({ optional: true, describe: "Credentials file for NATS (JWT and nkey)" }),
-    natsCa: option.path({ optional: true, describe: "CA certificate of the NATS servers" }),
-    natsCert: option.path({ optional: true, describe: "Client certificate for NATS" }),
-    natsKey: option.path({ optional: true, describe: "Key of the client certificate" }),
+    ...busOptions(),
     feedCopy: option.path({ optional: true, describe: "Where the last state is kept for a start without the bus" }),
     scheduler: option.choice({
       values: schedulerNames,

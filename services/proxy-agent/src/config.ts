@@ -1,4 +1,5 @@
 /** The options of the proxy agent. */
+import { busOptions } from "@fairlead/bus/options";
 import { commonOptions, defineOptions, option } from "@fairlead/host";
 import type { ConfigSources, OptionValues } from "@fairlead/host";
 import { cidr, nodeName, schedulerNames } from "@fairlead/types";
@@ -10,14 +11,7 @@ function table() {
   return {
     nodeName: option.string({ describe: "Name of the Node object that this agent serves" }),
     plane: option.choice({ values: ["userspace"], default: "userspace", describe: "How traffic is led to endpoints" }),
-    natsUrl: option.string({ optional: true, describe: "NATS servers to follow, comma separated: nats://host:4222" }),
-    natsBucket: option.string({ default: "fairlead", describe: "Bucket of the feed, one a cluster" }),
-    natsUser: option.string({ optional: true, describe: "User name for NATS" }),
-    natsPassword: option.string({ optional: true, secret: true, describe: "Password for NATS" }),
-    natsCredentials: option.path({ optional: true, describe: "Credentials file for NATS (JWT and nkey)" }),
-    natsCa: option.path({ optional: true, describe: "CA certificate of the NATS servers" }),
-    natsCert: option.path({ optional: true, describe: "Client certificate for NATS" }),
-    natsKey: option.path({ optional: true, describe: "Key of the client certificate" }),
+    ...busOptions(),
     kubeconfig: option.path({
       optional: true,
       describe: "For Events on Services; absent means that they are only logged",
