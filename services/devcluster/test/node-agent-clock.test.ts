@@ -48,7 +48,10 @@ test("a pod that ignores SIGTERM is killed when its grace is over", async () => 
   harness.run("stubborn", { containers: [shell("trap '' TERM; echo up; while :; do sleep 0.01; done")] });
   await eventually(async () => expect(await harness.log("stubborn")).toBe("up\n"));
   expect(isReady(harness.pod("stubborn"))).toBe(true);
+  const timers = clock.pending;
   harness.api.delete("pods", "default", "stubborn");
+  // The grace begins once the agent has sent the signal.
+  await eventually(() => expect(clock.pending).toBeGreaterThan(timers));
   await clock.advance(29_999);
   expect(harness.pod("stubborn").status?.containerStatuses?.[0]?.state?.running).toBeDefined();
   await clock.advance(1);
