@@ -19,7 +19,7 @@ import * as rule from "../src/nftables/rule-expressions.ts";
 import { dataMap } from "../src/nftables/set-description.ts";
 import { NetlinkFamily } from "../src/transport.ts";
 import { Kernel, whyNoKernel } from "./support/kernel.ts";
-import { enterFreshNamespace } from "./support/namespace.ts";
+import { enterNewNetworkNamespace } from "@fairlead/sockets";
 
 const table = "example";
 const tcp = 6;
@@ -50,7 +50,7 @@ describe.skipIf(whyNoKernel())("connections through our own rules", () => {
   }
 
   beforeAll(async () => {
-    leave = enterFreshNamespace();
+    leave = enterNewNetworkNamespace();
     const route = kernel.route();
     const loopback = (await route.link("lo"))?.index ?? 0;
     await route.setLink(loopback, { up: true });

@@ -29,7 +29,7 @@ import * as rule from "../src/nftables/rule-expressions.ts";
 import { dataMap, plainSet, verdictMap } from "../src/nftables/set-description.ts";
 import { NetlinkFamily } from "../src/transport.ts";
 import { Kernel, whyNoKernel } from "./support/kernel.ts";
-import { enterFreshNamespace } from "./support/namespace.ts";
+import { enterNewNetworkNamespace } from "@fairlead/sockets";
 
 const table = "example";
 const tcp = 6;
@@ -59,7 +59,7 @@ describe.skipIf(whyNoKernel("nft"))("nf_tables of the kernel", () => {
   let leave = (): void => undefined;
 
   beforeAll(() => {
-    leave = enterFreshNamespace();
+    leave = enterNewNetworkNamespace();
   });
 
   beforeEach(() => {

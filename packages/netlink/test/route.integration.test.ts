@@ -5,14 +5,15 @@ import { RouteGroup } from "../src/route/layouts.ts";
 import { readRouteEvent, type RouteEvent } from "../src/route/route-client.ts";
 import { NetlinkFamily } from "../src/transport.ts";
 import { Kernel, whyNoKernel } from "./support/kernel.ts";
-import { enterFreshNamespace, holdNamespace } from "./support/namespace.ts";
+import { enterNewNetworkNamespace } from "@fairlead/sockets";
+import { holdNamespace } from "./support/namespace.ts";
 
 describe.skipIf(whyNoKernel())("links, addresses, routes and neighbours of the kernel", () => {
   const kernel = new Kernel();
   let leave = (): void => undefined;
 
   beforeAll(() => {
-    leave = enterFreshNamespace();
+    leave = enterNewNetworkNamespace();
   });
 
   afterAll(() => {

@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { whyNoSystemCalls } from "./libc.ts";
+export * from "./network-namespace.ts";
 export * from "./outgoing-datagrams.ts";
 export * from "./received-datagrams.ts";
 export * from "./socket-address.ts";

@@ -1,5 +1,5 @@
 /**
- * The only foreign-function calls of the project: functions of the C library on sockets. Callers in this package guard the memory that
+ * The only foreign-function calls of the project: functions of the C library on sockets and on the namespaces that these belong to. Callers in this package guard the memory that
  * they hand over; nothing else may import this module's functions.
  *
  * All calls return at once and are made on the caller's thread, so memory has to stay only for the time of the call.
@@ -20,9 +20,11 @@ const declared = {
   sendto: { return: "i32", arguments: ["i32", "u64", "u64", "i32", "u64", "u32"] },
   recvmmsg: { return: "i32", arguments: ["i32", "u64", "u32", "i32", "u64"] },
   sendmmsg: { return: "i32", arguments: ["i32", "u64", "u32", "i32"] },
+  setns: { return: "i32", arguments: ["i32", "i32"] },
+  unshare: { return: "i32", arguments: ["i32"] },
 } as const;
 
-/** The C library's functions on sockets. Each returns what C returns, or the negative error number where C returns -1. */
+/** The C library's functions. Each returns what C returns, or the negative error number where C returns -1. */
 export interface Libc {
   socket(family: number, type: number, protocol: number): number;
   bind(fd: number, address: bigint, length: number): number;
@@ -34,6 +36,10 @@ export interface Libc {
   sendto(fd: number, bytes: bigint, length: bigint, flags: number, address: bigint, addressLength: number): number;
   recvmmsg(fd: number, headers: bigint, count: number, flags: number): number;
   sendmmsg(fd: number, headers: bigint, count: number, flags: number): number;
+  /** Puts the calling thread into the namespace of a descriptor. */
+  setns(fd: number, kind: number): number;
+  /** Gives the calling thread namespaces of its own. */
+  unshare(kinds: number): number;
   /** Address of a view's first byte. Good while the view's ArrayBuffer is referenced and not transferred. */
   addressOf(view: NodeJS.ArrayBufferView): bigint;
 }
@@ -94,6 +100,8 @@ function bound(ffi: typeof Ffi): Libc {
       checked(functions.sendto(fd, bytes, length, flags, address, addressLength)),
     recvmmsg: (fd, headers, count, flags) => checked(functions.recvmmsg(fd, headers, count, flags, 0n)),
     sendmmsg: (fd, headers, count, flags) => checked(functions.sendmmsg(fd, headers, count, flags)),
+    setns: (fd, kind) => checked(functions.setns(fd, kind)),
+    unshare: (kinds) => checked(functions.unshare(kinds)),
     // By way of the ArrayBuffer: small typed arrays live on the heap, and move, until they are asked for it.
     addressOf: (view) => ffi.getRawPointer(view.buffer as ArrayBuffer) + BigInt(view.byteOffset),
   };

@@ -9,7 +9,7 @@ import type { EntryKey, ServicePortEntry } from "./plan/entry.ts";
 import { nodesOfHost } from "./plan/holder.ts";
 import { planService } from "./plan/service-table.ts";
 import type { HealthCheckPlan, PlanContext, ServicePlan } from "./plan/service-table.ts";
-import type { PlaneChange } from "./plane.ts";
+import type { NodeFacts, PlaneChange } from "./plane.ts";
 
 /** How this agent sees the cluster. */
 export interface DesiredStateOptions {
@@ -40,6 +40,7 @@ export class DesiredState {
   readonly #dirty = new Set<ServiceKey>();
   readonly #plans = new Map<ServiceKey, ServicePlan>();
   #triggers: number[] = [];
+  #podRanges: readonly Cidr[] = [];
 
   constructor(options: DesiredStateOptions) {
     this.#options = options;
@@ -83,13 +84,21 @@ export class DesiredState {
     this.#dirty.clear();
     const triggers = this.#triggers;
     this.#triggers = [];
-    return { change: { added, updated, removed }, healthChecks, triggers };
+    return { change: { added, updated, removed, ...this.#nodeFacts() }, healthChecks, triggers };
   }
 
   /** Forgets what was planned: the next difference adds everything. For a plane that lost track of what it holds. */
   restart(): void {
     this.#plans.clear();
+    this.#podRanges = [];
     for (const service of this.#view.services.keys()) this.#dirty.add(service);
+  }
+
+  #nodeFacts(): { readonly node?: NodeFacts } {
+    const podRanges = this.node?.podCIDRs ?? [];
+    if (podRanges.join() === this.#podRanges.join()) return {};
+    this.#podRanges = podRanges;
+    return { node: { podRanges } };
   }
 
   #context(): PlanContext {

@@ -2,7 +2,7 @@
  * A data plane: what makes a node lead connections to Service addresses on to endpoints. The planner decides what should be; a
  * plane only makes it so. `planeCompliance` (./testing.ts) asks every plane the same questions with real traffic.
  */
-import type { IpAddress, Port, Protocol, ServicePortKey } from "@fairlead/types";
+import type { Cidr, IpAddress, Port, Protocol, ServicePortKey } from "@fairlead/types";
 import type { Startable } from "@fairlead/host";
 import type { Frontend, FrontendKind, ServicePortEntry } from "./plan/entry.ts";
 
@@ -14,6 +14,25 @@ export interface PlaneChange {
   readonly added: readonly ServicePortEntry[];
   readonly updated: readonly { readonly before: ServicePortEntry; readonly after: ServicePortEntry }[];
   readonly removed: readonly ServicePortEntry[];
+  /** This node, where it is not as it was in the change before. */
+  readonly node?: NodeFacts;
+}
+
+/** What a plane may have to know of its own node. */
+export interface NodeFacts {
+  /** Ranges of the node's own pods. */
+  readonly podRanges: readonly Cidr[];
+}
+
+/** What went to and from the endpoints of a Service port since the plane began to count. A plane gives what it knows. */
+export interface TrafficCounters {
+  /** New connections and UDP flows; a plane in the kernel also counts those that it refuses for want of endpoints. */
+  readonly connections: number;
+  /** From clients to endpoints, and back. */
+  readonly sentPackets: number;
+  readonly sentBytes: number;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
 }
 
 /** One address that the plane really serves, as read back from the kernel or the process. */
@@ -41,7 +60,10 @@ export interface PlaneObserver {
   problem(entry: ServicePortEntry, frontend: Frontend, problem: PlaneProblem): void;
 }
 
-/** See the module. */
+/**
+ * See the module. A plane in the kernel leaves what it programmed there when it stops, and takes it over when it starts again: its first
+ * {@link Plane.apply} brings the kernel from whatever it holds to the state that the change adds.
+ */
 export interface Plane extends Startable {
   /** How it works: `userspace`, `nftables`, `ipvs`. Also what `/proxyMode` says. */
   readonly mode: string;
@@ -59,6 +81,11 @@ export interface Plane extends Startable {
   apply(change: PlaneChange): Promise<void>;
   /** What is held in truth, sorted by address, port and protocol. */
   inspect(): Promise<readonly HeldFrontend[]>;
-  /** Removes everything that this plane made, and nothing else. Open connections may break. */
+  /**
+   * Another plane has taken over: takes no new connection any more, and lets those that are open go on, for which it may keep
+   * something behind. After it only {@link cleanup} and `stop` may be called.
+   */
+  retire(): Promise<void>;
+  /** Removes everything that this plane made, also in an earlier run, and nothing else. Open connections may break. */
   cleanup(): Promise<void>;
 }

@@ -142,6 +142,6 @@ export class Programmer implements Startable {
   }
 }
 
-function isEmpty({ added, updated, removed }: PlaneChange): boolean {
-  return added.length + updated.length + removed.length === 0;
+function isEmpty({ added, updated, removed, node }: PlaneChange): boolean {
+  return node === undefined && added.length + updated.length + removed.length === 0;
 }

@@ -175,3 +175,17 @@ describe("the addresses of node ports", () => {
     expect(updated?.after.frontends.filter(({ kind }) => kind === "NodePort")).toHaveLength(2);
   });
 });
+
+describe("this node", () => {
+  it("is told with its pods' ranges, first and whenever they change, and again after a restart", () => {
+    const used = state();
+    used.feed(batch("snapshot", asNode(node("node-1", "127.64.0.1"))));
+    expect(used.take().change.node).toEqual({ podRanges: ["127.244.0.0/24"] });
+    used.feed(batch("live", asNode(node("node-1", "127.64.0.2"))));
+    expect(used.take().change.node).toBeUndefined();
+    used.feed(batch("live", asNode(node("node-1", "127.64.0.2", { podCIDRs: [cidr("127.244.7.0/24")] }))));
+    expect(used.take().change.node).toEqual({ podRanges: ["127.244.7.0/24"] });
+    used.restart();
+    expect(used.take().change.node).toEqual({ podRanges: ["127.244.7.0/24"] });
+  });
+});

@@ -160,3 +160,32 @@ describe("topology hints", () => {
     expect(choose(slice(endpoints)).cluster).toEqual(["127.244.0.1:9090"]);
   });
 });
+
+describe("the endpoints on standby", () => {
+  it("are those in neither list, with whether they still serve", () => {
+    const { standby } = choose(
+      slice([
+        endpoint("127.244.0.1"),
+        endpoint("127.244.0.2", draining),
+        endpoint("127.244.0.3", down),
+        endpoint("127.244.0.4", { ...elsewhere, ...draining }),
+      ]),
+    );
+    expect(standby.map(({ key, serving }) => [key, serving])).toEqual([
+      ["127.244.0.2:9090", true],
+      ["127.244.0.3:9090", false],
+      ["127.244.0.4:9090", true],
+    ]);
+  });
+
+  it("are those that a hint keeps out, and none that a list falls back to", () => {
+    const hinted = choose(
+      slice([
+        endpoint("127.244.0.1", { ...elsewhere, ...hints({ zones: ["zone-a"] }) }),
+        endpoint("127.244.0.2", { ...elsewhere, ...hints({ zones: ["zone-b"] }) }),
+      ]),
+    );
+    expect(hinted.standby.map(({ key }) => key)).toEqual(["127.244.0.2:9090"]);
+    expect(choose(slice([endpoint("127.244.0.1", draining)])).standby).toEqual([]);
+  });
+});

@@ -42,6 +42,10 @@ class FakePlane implements Plane {
     return [];
   }
 
+  async retire(): Promise<void> {
+    this.held.clear();
+  }
+
   async cleanup(): Promise<void> {
     this.held.clear();
   }

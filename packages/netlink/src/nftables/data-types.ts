@@ -78,6 +78,8 @@ export const ipv6Address = address("ipv6_addr", 8, IpFamily.v6);
 export const inetProtocol = scalar("inet_proto", 12, 1, Order.network);
 export const inetService = scalar("inet_service", 13, 2, Order.network);
 export const mark = scalar("mark", 19, 4, Order.host);
+/** The class of a packet's queue, `meta priority`. */
+export const classId = scalar("classid", 23, 4, Order.host);
 /** An index of an interface. */
 export const interfaceIndex = scalar("iface_index", 20, 4, Order.host);
 

@@ -36,12 +36,18 @@ interface Operation {
 
 /** See the module. */
 export class NftablesTransaction {
-  readonly #family: number;
+  #family: number;
   readonly #operations: Operation[] = [];
 
-  /** Changes to tables of one family. */
+  /** Changes to tables of one family, until {@link NftablesTransaction.in} names another. */
   constructor(options: { readonly family: keyof typeof NftFamily }) {
     this.#family = NftFamily[options.family];
+  }
+
+  /** What is added from now on is about tables of this family. It is one transaction all the same. */
+  in(family: keyof typeof NftFamily): this {
+    this.#family = NftFamily[family];
+    return this;
   }
 
   /** Operations so far. */
@@ -149,20 +155,17 @@ export class NftablesTransaction {
     return sequence + 1 - first;
   }
 
-  #header(): { family: number; version: number; resource: number } {
-    return { family: this.#family, version: 0, resource: 0 };
-  }
-
   #add<A>(
     type: number,
     flags: number,
     layout: MessageLayout<{ readonly family: number; readonly version: number; readonly resource: number }, A>,
     attributes: A,
   ): this {
+    const header = headerOf(this.#family);
     this.#operations.push({
       write: (writer, { sequence, lastFlags }) => {
         const envelope = { type, flags: MessageFlag.REQUEST | flags | lastFlags, sequence };
-        writeMessage(writer, layout, envelope, { header: this.#header(), attributes });
+        writeMessage(writer, layout, envelope, { header, attributes });
         return 1;
       },
     });
@@ -172,6 +175,7 @@ export class NftablesTransaction {
   #elements(type: number, flags: number, set: SetName, elements: Iterable<NftElement>): this {
     const list = [...elements];
     if (list.length === 0) return this;
+    const header = headerOf(this.#family);
     this.#operations.push({
       write: (writer, { sequence, lastFlags }) => {
         const chunks = chunksOf(list);
@@ -180,7 +184,7 @@ export class NftablesTransaction {
           const envelope = { type, flags: MessageFlag.REQUEST | flags | ack, sequence: sequence + index };
           const { table, set: name, setId } = set;
           const attributes = { table, set: name, ...(setId === undefined ? {} : { setId }), elements: chunk };
-          writeMessage(writer, elementsLayout, envelope, { header: this.#header(), attributes });
+          writeMessage(writer, elementsLayout, envelope, { header, attributes });
         });
         return chunks.length;
       },
@@ -201,6 +205,10 @@ export interface SetName {
   readonly set: string;
   /** For a set that is made in the same transaction and has no name yet. */
   readonly setId?: number;
+}
+
+function headerOf(family: number): { family: number; version: number; resource: number } {
+  return { family, version: 0, resource: 0 };
 }
 
 function addFlags({ exclusive = false }: AddOptions): number {

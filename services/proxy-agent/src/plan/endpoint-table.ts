@@ -1,6 +1,6 @@
 /** Which endpoints of a Service port take new connections, by Kubernetes' rules (`CategorizeEndpoints` in pkg/proxy/topology.go). */
 import type { Endpoint, EndpointSlice, IpFamily, NodeName, ServicePort } from "@fairlead/types";
-import type { PlaneEndpoint } from "./entry.ts";
+import type { PlaneEndpoint, StandbyEndpoint } from "./entry.ts";
 
 /** From where the choice is made. */
 export interface Viewpoint {
@@ -13,6 +13,8 @@ export interface Viewpoint {
 export interface EndpointChoice {
   readonly cluster: readonly PlaneEndpoint[];
   readonly local: readonly PlaneEndpoint[];
+  /** The rest: there, but in neither list. */
+  readonly standby: readonly StandbyEndpoint[];
   /** Endpoints of any node that some traffic policy would use. */
   readonly hasAnyEndpoints: boolean;
   /** Nodes whose own local list would hold an endpoint of weight above 0; sorted. */
@@ -41,9 +43,15 @@ export function chooseEndpoints(
   const draining = all.filter(({ endpoint }) => endpoint.serving && endpoint.terminating);
   const allowed = allowedByHints(ready, from);
   const byNode = localLists(ready, draining);
+  const cluster = planes(allowed.length > 0 ? allowed : draining);
+  const local = byNode.get(from.node) ?? [];
+  const chosen = new Set([...cluster, ...local]);
   return {
-    cluster: planes(allowed.length > 0 ? allowed : draining),
-    local: byNode.get(from.node) ?? [],
+    cluster,
+    local,
+    standby: all
+      .filter(({ plane }) => !chosen.has(plane))
+      .map(({ plane, endpoint }) => ({ ...plane, serving: endpoint.ready || endpoint.serving })),
     hasAnyEndpoints: ready.length > 0 || draining.length > 0,
     nodesWithLocal: [...byNode]
       .filter(([, list]) => list.some((endpoint) => endpoint.weight > 0))

@@ -45,6 +45,12 @@ export interface PlaneEndpoint {
   readonly node?: NodeName;
 }
 
+/** An endpoint that is there and gets no new connection: not ready, or terminating while others are ready, or kept out by a hint. */
+export interface StandbyEndpoint extends PlaneEndpoint {
+  /** It still answers: a UDP flow that it has may stay with it. */
+  readonly serving: boolean;
+}
+
 /** Which Service an entry belongs to. */
 export interface ServiceRef {
   readonly namespace: string;
@@ -67,6 +73,11 @@ export interface ServicePortEntry {
   readonly cluster: readonly PlaneEndpoint[];
   /** For frontends of policy Local. Sorted by key. */
   readonly local: readonly PlaneEndpoint[];
+  /**
+   * Endpoints of the Service port that are in neither list. Their pods are still there: open connections to them may go on until they
+   * are gone from here too. Sorted by key.
+   */
+  readonly standby: readonly StandbyEndpoint[];
   /** Some node could serve it: where the own list is empty, a kernel plane drops if this is set and rejects if it is not. */
   readonly hasAnyEndpoints: boolean;
   /** ClientIP affinity, counted from the last new connection, in milliseconds; absent where there is none. */
@@ -95,7 +106,8 @@ export function sameEntry(a: ServicePortEntry, b: ServicePortEntry): boolean {
     a.scheduler === b.scheduler &&
     sameList(a.frontends, b.frontends, sameFrontend) &&
     sameEndpoints(a.cluster, b.cluster) &&
-    sameEndpoints(a.local, b.local)
+    sameEndpoints(a.local, b.local) &&
+    sameList(a.standby, b.standby, (x, y) => x.key === y.key && x.serving === y.serving)
   );
 }
 

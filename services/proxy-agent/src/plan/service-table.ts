@@ -73,6 +73,7 @@ export function planService(service: Service, slices: Iterable<EndpointSlice>, c
         frontends: frontendsOf(service, port, family, choice, context),
         cluster: choice.cluster,
         local: choice.local,
+        standby: choice.standby,
         hasAnyEndpoints: choice.hasAnyEndpoints,
         ...(service.sessionAffinity.kind === "ClientIP"
           ? { affinityMs: service.sessionAffinity.timeoutSeconds * 1000 }

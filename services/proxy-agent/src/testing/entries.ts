@@ -3,7 +3,7 @@ import type { At } from "@fairlead/relay/testing";
 import { familyOf, ipAddress, port as portNumber, serviceKey, servicePortKey } from "@fairlead/types";
 import type { Cidr, NodeName, Protocol, SchedulerName, TrafficPolicy } from "@fairlead/types";
 import { entryKey } from "../plan/entry.ts";
-import type { Frontend, FrontendKind, PlaneEndpoint, ServicePortEntry } from "../plan/entry.ts";
+import type { Frontend, FrontendKind, PlaneEndpoint, ServicePortEntry, StandbyEndpoint } from "../plan/entry.ts";
 import type { PlaneChange } from "../plane.ts";
 
 /** An endpoint at this place; weight 1 unless told. */
@@ -38,6 +38,8 @@ export function entryOf(options: {
   readonly frontends: readonly Frontend[];
   readonly endpoints: readonly PlaneEndpoint[];
   readonly local?: readonly PlaneEndpoint[];
+  readonly standby?: readonly StandbyEndpoint[];
+  readonly hasAnyEndpoints?: boolean;
   readonly portName?: string;
   readonly protocol?: Protocol;
   readonly affinityMs?: number;
@@ -59,7 +61,8 @@ export function entryOf(options: {
     frontends,
     cluster: byKey(endpoints),
     local: byKey(local),
-    hasAnyEndpoints: endpoints.length + local.length > 0,
+    standby: options.standby ?? [],
+    hasAnyEndpoints: options.hasAnyEndpoints ?? endpoints.length + local.length > 0,
     ...(options.affinityMs === undefined ? {} : { affinityMs: options.affinityMs }),
     ...(options.scheduler === undefined ? {} : { scheduler: options.scheduler }),
   };

@@ -4,7 +4,7 @@ import { RelaySet } from "@fairlead/relay";
 import type { PickerFactory, RelayObserver, ServicePortCounters } from "@fairlead/relay";
 import type { Clock, ServicePortKey } from "@fairlead/types";
 import { endpointsFor } from "../plan/entry.ts";
-import type { ServicePortEntry } from "../plan/entry.ts";
+import type { EntryKey, ServicePortEntry } from "../plan/entry.ts";
 import type { HeldFrontend, Plane, PlaneChange, PlaneObserver, PlaneProblem } from "../plane.ts";
 import { bindProblem } from "./bind-problem.ts";
 
@@ -25,6 +25,7 @@ export class UserspacePlane implements Plane {
   readonly name = "userspace plane";
   readonly mode = "userspace";
   readonly #relays: RelaySet<ServicePortEntry>;
+  readonly #entries = new Map<EntryKey, ServicePortEntry>();
 
   constructor(options: UserspacePlaneOptions) {
     const { observer, ...rest } = options;
@@ -40,7 +41,15 @@ export class UserspacePlane implements Plane {
   }
 
   apply(change: PlaneChange): Promise<void> {
+    for (const { key } of change.removed) this.#entries.delete(key);
+    for (const entry of change.added) this.#entries.set(entry.key, entry);
+    for (const { after } of change.updated) this.#entries.set(after.key, after);
     return this.#relays.apply(change);
+  }
+
+  /** Stops listening; what is relayed goes on in this process. */
+  retire(): Promise<void> {
+    return this.apply({ added: [], updated: [], removed: [...this.#entries.values()] });
   }
 
   async inspect(): Promise<readonly HeldFrontend[]> {
@@ -54,6 +63,7 @@ export class UserspacePlane implements Plane {
   }
 
   cleanup(): Promise<void> {
+    this.#entries.clear();
     return this.#relays.cleanup();
   }
 
