@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export { whyNoSystemCalls } from "./libc.ts";
+export * from "./named-network-namespace.ts";
 export * from "./network-namespace.ts";
 export * from "./outgoing-datagrams.ts";
 export * from "./received-datagrams.ts";

@@ -1,6 +1,6 @@
 /**
- * The only foreign-function calls of the project: functions of the C library on sockets and on the namespaces that these belong to. Callers in this package guard the memory that
- * they hand over; nothing else may import this module's functions.
+ * The only foreign-function calls of the project: functions of the C library on sockets and on the namespaces that these belong to.
+ * Callers in this package guard the memory that they hand over; nothing else may import this module's functions.
  *
  * All calls return at once and are made on the caller's thread, so memory has to stay only for the time of the call.
  */
@@ -22,6 +22,8 @@ const declared = {
   sendmmsg: { return: "i32", arguments: ["i32", "u64", "u32", "i32"] },
   setns: { return: "i32", arguments: ["i32", "i32"] },
   unshare: { return: "i32", arguments: ["i32"] },
+  mount: { return: "i32", arguments: ["u64", "u64", "u64", "u64", "u64"] },
+  umount2: { return: "i32", arguments: ["u64", "i32"] },
 } as const;
 
 /** The C library's functions. Each returns what C returns, or the negative error number where C returns -1. */
@@ -40,6 +42,9 @@ export interface Libc {
   setns(fd: number, kind: number): number;
   /** Gives the calling thread namespaces of its own. */
   unshare(kinds: number): number;
+  /** Mounts without data. Strings are addresses of bytes that end with 0; a source of 0n is none. */
+  mount(source: bigint, target: bigint, type: bigint, flags: bigint): number;
+  umount2(target: bigint, flags: number): number;
   /** Address of a view's first byte. Good while the view's ArrayBuffer is referenced and not transferred. */
   addressOf(view: NodeJS.ArrayBufferView): bigint;
 }
@@ -102,6 +107,8 @@ function bound(ffi: typeof Ffi): Libc {
     sendmmsg: (fd, headers, count, flags) => checked(functions.sendmmsg(fd, headers, count, flags)),
     setns: (fd, kind) => checked(functions.setns(fd, kind)),
     unshare: (kinds) => checked(functions.unshare(kinds)),
+    mount: (source, target, type, flags) => checked(functions.mount(source, target, type, flags, 0n)),
+    umount2: (target, flags) => checked(functions.umount2(target, flags)),
     // By way of the ArrayBuffer: small typed arrays live on the heap, and move, until they are asked for it.
     addressOf: (view) => ffi.getRawPointer(view.buffer as ArrayBuffer) + BigInt(view.byteOffset),
   };
