@@ -1,3 +1,5 @@
+import { closeSync, openSync } from "node:fs";
+import { systemClock } from "@fairlead/host";
 import { eventually } from "@fairlead/testkit";
 import { ipAddress } from "@fairlead/types";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -5,7 +7,8 @@ import { RouteGroup } from "../src/route/layouts.ts";
 import { readRouteEvent, type RouteEvent } from "../src/route/route-client.ts";
 import { NetlinkFamily } from "../src/transport.ts";
 import { Kernel, whyNoKernel } from "./support/kernel.ts";
-import { enterNewNetworkNamespace } from "@fairlead/sockets";
+import { enterNewNetworkNamespace, networkNamespaceAt } from "@fairlead/sockets";
+import { openRouteClient } from "../src/route/open-route-client.ts";
 import { holdNamespace } from "./support/namespace.ts";
 
 describe.skipIf(whyNoKernel())("links, addresses, routes and neighbours of the kernel", () => {
@@ -89,13 +92,26 @@ describe.skipIf(whyNoKernel())("links, addresses, routes and neighbours of the k
     const route = kernel.route();
     await using other = await holdNamespace();
     await route.addVeth({ name: "here0", peer: "there0", peerProcess: other.pid });
+    const there = openSync(`/proc/${other.pid}/ns/net`, "r");
+    await route.addVeth({ name: "here2", peer: "there2", peerDescriptor: there });
+    closeSync(there);
     await route.addVeth({ name: "here1", peer: "moves" });
     const moves = await route.link("moves");
     await route.setLink(moves?.index ?? 0, { namespaceProcess: other.pid, name: "there1" });
     const names = (await route.links()).map(({ name }) => name);
-    expect(names).toEqual(expect.arrayContaining(["here0", "here1"]));
+    expect(names).toEqual(expect.arrayContaining(["here0", "here1", "here2"]));
     expect(names.filter((name) => name.startsWith("there") || name === "moves")).toEqual([]);
-    for (const name of ["here0", "here1"]) await route.deleteLink((await route.link(name))?.index ?? 0);
+    for (const name of ["here0", "here1", "here2"]) await route.deleteLink((await route.link(name))?.index ?? 0);
+  });
+
+  test("are those of another namespace for a client that was opened there", async () => {
+    await using other = await holdNamespace();
+    const namespace = networkNamespaceAt(`/proc/${other.pid}/ns/net`);
+    const { routes, close } = openRouteClient({ clock: systemClock, namespace });
+    await routes.addLink({ name: "only-there", kind: "dummy" });
+    expect((await routes.links()).map(({ name }) => name)).toEqual(["lo", "only-there"]);
+    expect(await kernel.route().link("only-there")).toBeUndefined();
+    close();
   });
 
   test("are refused in the kernel's own words", async () => {

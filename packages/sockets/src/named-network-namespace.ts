@@ -41,7 +41,8 @@ export function makeNetworkNamespace(path: string): void {
 
 /** Takes the name away, and with it the namespace once nothing else is in it; nothing happens where there is no such file. */
 export function removeNetworkNamespace(path: string): void {
-  const result = libc().umount2(libc().addressOf(zeroTerminated(path)), MNT_DETACH);
+  const target = zeroTerminated(path);
+  const result = libc().umount2(libc().addressOf(target), MNT_DETACH);
   // No file, or one that stands for no namespace any more, as after a boot.
   if (result < 0 && !["ENOENT", "EINVAL"].includes(codeOf(result))) throw new SystemCallError("umount2", -result);
   rmSync(path, { force: true });
@@ -63,10 +64,12 @@ function mount(source: string, target: string, flags: bigint): void {
 }
 
 function tryMount(source: string | undefined, target: string, flags: bigint): number {
-  const { mount: call, addressOf } = libc();
+  const system = libc();
   // Kept until the call is over.
-  const texts = [source ?? "", target, "none"].map(zeroTerminated) as [Uint8Array, Uint8Array, Uint8Array];
-  return call(addressOf(texts[0]), addressOf(texts[1]), addressOf(texts[2]), flags);
+  const from = zeroTerminated(source ?? "");
+  const to = zeroTerminated(target);
+  const type = zeroTerminated("none");
+  return system.mount(system.addressOf(from), system.addressOf(to), system.addressOf(type), flags);
 }
 
 function passed(result: number): void {

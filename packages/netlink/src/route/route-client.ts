@@ -69,19 +69,24 @@ export class RouteClient {
     );
   }
 
-  /** Makes two links that are joined; the other end may begin in another namespace, given by a process in it. */
+  /**
+   * Makes two links that are joined; the other end may begin in another namespace, given by a process in it or by a descriptor of its
+   * file, which stays open until this settles.
+   */
   async addVeth(options: {
     readonly name: string;
     readonly peer: string;
     readonly peerProcess?: number;
+    readonly peerDescriptor?: number;
   }): Promise<void> {
-    const { name, peer, peerProcess } = options;
+    const { name, peer, peerProcess, peerDescriptor } = options;
     const writer = new NetlinkWriter();
     const begin = writer.beginAttribute(vethPeer);
     linkLayout.header.write(writer, noLink);
     linkLayout.attributes.write(writer, {
       name: linkName(peer),
       ...(peerProcess === undefined ? {} : { namespaceProcess: peerProcess }),
+      ...(peerDescriptor === undefined ? {} : { namespaceDescriptor: peerDescriptor }),
     });
     writer.endAttribute(begin);
     const attributes = { name: linkName(name), info: { kind: "veth", data: new Uint8Array(writer.bytes()) } };
