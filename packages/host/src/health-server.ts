@@ -19,15 +19,18 @@ const REQUEST_TIMEOUT_MS = 5_000;
 /** Says why something is not fine; undefined means that it is. A check that throws is not fine. It must not block. */
 export type HealthCheck = () => string | undefined;
 
-/** What a page answers: its status and its text. */
+/** What a page answers: its status and its text, which is plain unless a header says otherwise. */
 export interface HealthPage {
   readonly status: number;
   readonly text: string;
+  /** Names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
  * Answers GET and HEAD: `/healthz` and `/livez` by the live checks, `/readyz` by the ready checks, each 200 `ok` or 503 with one
- * line for each reason; with `?verbose` one line for each check. `/metrics` is the Prometheus text format.
+ * line for each reason; with `?verbose` one line for each check. `/metrics` is the Prometheus text format. A page of the service's
+ * own takes the place of one of these.
  */
 export interface HealthServer extends Startable {
   /** `http://HOST:PORT` as bound; throws before start. */
@@ -44,7 +47,8 @@ export interface HealthServer extends Startable {
 export interface HealthServerOptions {
   /** `host:port` to listen on; port 0 takes a free one. */
   readonly address: string;
-  readonly metrics: Metrics;
+  /** Without them `/metrics` is not found: who asks for health from outside need not see them. */
+  readonly metrics?: Metrics;
   readonly log: Logger;
 }
 
@@ -126,6 +130,8 @@ class HttpHealthServer implements HealthServer {
     }
     const [path, query = ""] = (request.url ?? "/").split("?", 2) as [string, string?];
     const verbose = query.split("&").some((part) => part === "verbose" || part.startsWith("verbose="));
+    const page = this.#pages.get(path);
+    if (page !== undefined) return sendPage(response, page(failedOf(this.#ready)));
     switch (path) {
       case "/healthz":
       case "/livez":
@@ -134,18 +140,19 @@ class HttpHealthServer implements HealthServer {
         return report(response, this.#ready, verbose);
       case "/metrics": {
         const { metrics } = this.#options;
+        if (metrics === undefined) return sendPage(response, notFound);
         const text = await metrics.text();
-        return send(response, 200, text, metrics.registry.contentType);
+        return send(response, 200, text, { "content-type": metrics.registry.contentType });
       }
-      default: {
-        const { status, text } = this.#pages.get(path)?.(failedOf(this.#ready)) ?? notFound;
-        return send(response, status, text);
-      }
+      default:
+        return sendPage(response, notFound);
     }
   }
 }
 
 const notFound: HealthPage = { status: 404, text: "not found: try /healthz, /livez, /readyz or /metrics" };
+
+const plain: Readonly<Record<string, string>> = { "content-type": "text/plain; charset=utf-8" };
 
 function failedOf(checks: ReadonlyMap<string, HealthCheck>): ReadonlyMap<string, string> {
   const failed = new Map<string, string>();
@@ -177,8 +184,13 @@ function ask(check: HealthCheck): string | undefined {
   }
 }
 
-function send(response: ServerResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
+function sendPage(response: ServerResponse, { status, text, headers }: HealthPage): void {
+  send(response, status, text, headers);
+}
+
+function send(response: ServerResponse, status: number, body: string, headers: HealthPage["headers"] = {}): void {
+  const length = String(Buffer.byteLength(body));
   // Node leaves the body out of the answer to HEAD by itself.
-  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body), connection: "close" });
+  response.writeHead(status, { ...plain, ...headers, "content-length": length, connection: "close" });
   response.end(body);
 }

@@ -5,7 +5,10 @@ export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
 /** The least important messages that are written; `silent` writes none. */
 export type LogLevel = (typeof logLevels)[number];
 
-/** Fields of a message. An `Error` under `error` is written with its type, message, code, stack and cause. */
+/**
+ * Fields of a message. An `Error` under `error` is written with its type, message, code, stack and cause. `service` is written as
+ * `subject`: a line has one `service`, the one that wrote it.
+ */
 export type LogFields = Record<string, unknown>;
 
 /**
@@ -51,13 +54,20 @@ export function createLogger(options: LoggerOptions): Logger {
 
 function wrap(target: Pino): Logger {
   return {
-    debug: (message, fields = {}) => target.debug(fields, message),
-    info: (message, fields = {}) => target.info(fields, message),
-    notice: (message, fields = {}) => target.info({ ...fields, notice: true }, message),
-    warn: (message, fields = {}) => target.warn(fields, message),
-    error: (message, fields = {}) => target.error(fields, message),
-    child: (fields) => wrap(target.child(fields)),
+    debug: (message, fields = {}) => target.debug(named(fields), message),
+    info: (message, fields = {}) => target.info(named(fields), message),
+    notice: (message, fields = {}) => target.info({ ...named(fields), notice: true }, message),
+    warn: (message, fields = {}) => target.warn(named(fields), message),
+    error: (message, fields = {}) => target.error(named(fields), message),
+    child: (fields) => wrap(target.child(named(fields))),
   };
+}
+
+/** Pino writes a key twice rather than compare, and readers of JSON take one of the two. */
+function named(fields: LogFields): LogFields {
+  if (!("service" in fields)) return fields;
+  const { service, ...rest } = fields;
+  return { ...rest, subject: service };
 }
 
 /** A logger that says nothing. */

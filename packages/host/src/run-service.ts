@@ -16,19 +16,30 @@ export interface Given {
   readonly random: Random;
 }
 
+/** A service that takes a new configuration while it runs. */
+export interface Reloadable<Config> extends Startable {
+  /** Takes over what it can and says what needs a restart. A rejection is logged and ends nothing. Calls do not overlap. */
+  reload(config: Config): Promise<void>;
+}
+
 /** How a service reads its configuration and becomes a thing that can start. */
 export interface ServiceDefinition<Config> {
   readonly name: string;
   read(sources: ConfigSources): Config;
-  compose(config: Config, given: Given): Startable;
+  /** With `reload`, SIGHUP makes it read its configuration again; without, SIGHUP ends the process, as is usual. */
+  compose(config: Config, given: Given): Startable | Reloadable<Config>;
+  /** What the configuration asks for in place of a service; undefined for a service. The process exits when it has settled. */
+  task?(config: Config, given: Given): (() => Promise<void>) | undefined;
 }
 
 /**
  * Runs a service as this process; settles when it has started. The process exits with
  *
- * - 0 after SIGINT or SIGTERM and a clean stop, and after `--help`;
- * - 1 when it cannot start, when an error reaches nobody, when it does not stop cleanly within 5 s, or on a second signal;
+ * - 0 after SIGINT or SIGTERM and a clean stop, after `--help`, and after a task that did what it should;
+ * - 1 when it cannot start, when an error reaches nobody, when it does not stop cleanly within 5 s, on a second signal, or when a task fails;
  * - 2 when its configuration is refused; what is wrong is on standard error, one line each.
+ *
+ * A configuration that is refused on SIGHUP is logged, and the one before stays in force.
  *
  * With FAIRLEAD_PARENT_PIPE=1 the end of standard input stops it like a signal: a launcher that is killed leaves nothing behind.
  */
@@ -39,9 +50,16 @@ export async function runService<Config extends { readonly logLevel?: LogLevel }
   const log = createLogger({ service: definition.name, ...(config.logLevel && { level: config.logLevel }) });
   const life = new ProcessLife(log);
   life.watch();
+  const given: Given = { log, clock: systemClock, random: systemRandom };
   try {
-    const service = definition.compose(config, { log, clock: systemClock, random: systemRandom });
+    const task = definition.task?.(config, given);
+    if (task !== undefined) {
+      await life.perform(task);
+      return;
+    }
+    const service = definition.compose(config, given);
     life.serve(service);
+    if ("reload" in service) reloadOnHangUp(definition, service, log);
     await service.start();
   } catch (error) {
     life.failedToStart(error);
@@ -62,6 +80,25 @@ function readConfig<Config>(definition: ServiceDefinition<Config>): Config {
     process.stderr.write(`${error.message}\n${definition.name} --help lists the options\n`);
     process.exit(2);
   }
+}
+
+function reloadOnHangUp<Config>(definition: ServiceDefinition<Config>, service: Reloadable<Config>, log: Logger): void {
+  let tail = Promise.resolve();
+  let asked = false;
+  const reload = async (): Promise<void> => {
+    asked = false;
+    try {
+      await service.reload(definition.read({ argv: process.argv.slice(2), env: process.env }));
+    } catch (error) {
+      log.error("the configuration could not be taken over; the one before stays in force", { error });
+    }
+  };
+  process.on("SIGHUP", () => {
+    log.info("reading the configuration again", { signal: "SIGHUP" });
+    // A reading that has not begun yet will see what this one would.
+    if (!asked) tail = tail.then(reload);
+    asked = true;
+  });
 }
 
 /** Decides when and how the process ends. */
@@ -97,6 +134,17 @@ class ProcessLife {
 
   serve(service: Startable): void {
     this.#service = service;
+  }
+
+  /** Does what is asked for in place of a service, and ends the process. */
+  async perform(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      this.#log.error("failed", { error });
+      this.#exitCode = 1;
+    }
+    if (!this.#ending) this.#end();
   }
 
   /** A start that failed has cleaned up after itself; one that a stop interrupted fails too, and that is no failure. */

@@ -11,6 +11,7 @@ import {
   option,
   type ConfigIssue,
   type ConfigSources,
+  type FileDialect,
 } from "../src/index.ts";
 
 const options = defineOptions("unit", {
@@ -252,6 +253,42 @@ test("takes kinds of a service's own", () => {
   expect(own.read({ argv: [], env: {} }).range).toEqual({ first: 1, last: 2 });
   expect(own.help()).toContain("--range first-last\n      Range (default: 1-2)");
   expect(() => own.read({ argv: ["--range", "x"], env: {} })).toThrow("must be a range such as 1-2");
+});
+
+describe("beyond single options", () => {
+  const limits = defineOptions("unit", {
+    low: option.integer({ default: 1, describe: "Low" }),
+    high: option.integer({ default: 9, describe: "High" }),
+  });
+  const check: NonNullable<Parameters<typeof limits.read>[1]>["check"] = ({ low, high }, given) =>
+    low <= high
+      ? []
+      : [{ field: "low", source: given.get("low")?.source ?? "nowhere", reason: "must not exceed high" }];
+
+  test("a service says what does not go together, once every value by itself is right", () => {
+    expect(() => limits.read({ argv: ["--low", "10"], env: {} }, { check })).toThrow(
+      "low (from --low): must not exceed high",
+    );
+    expect(() => limits.read({ argv: ["--low", "10", "--high", "x"], env: {} }, { check })).not.toThrow("exceed");
+    expect(limits.read({ argv: ["--low", "9"], env: {} }, { check })).toEqual({ low: 9, high: 9 });
+  });
+
+  test("another program's file is read by its dialect, and refused by the names it has there", async () => {
+    const dialect: FileDialect = {
+      claims: (content) => content["kind"] === "Limits",
+      read: (content, path) => ({
+        values: new Map([["low", { source: path, raw: content["lowest"], field: "lowest" }]]),
+        issues: "odd" in content ? [{ field: "odd", source: path, reason: "unknown field" }] : [],
+      }),
+    };
+    const readFile = async (text: string): Promise<unknown> =>
+      limits.read({ argv: ["--config", await file(text)], env: {} }, { dialect });
+    expect(await readFile("kind: Limits\nlowest: 5")).toEqual({ low: 5, high: 9 });
+    expect(await readFile("low: 4")).toEqual({ low: 4, high: 9 });
+    await expect(readFile("kind: Limits\nlowest: some\nodd: 1")).rejects.toThrow(
+      /odd \(from .*\): unknown field\n {2}lowest \(from .*\): must be a whole number/,
+    );
+  });
 });
 
 test("reads durations in every unit", () => {

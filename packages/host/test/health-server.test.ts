@@ -133,3 +133,28 @@ test("has pages of a service's own, which know what is not ready", async () => {
   expect(await get("/mine")).toMatchObject({ status: 200, text: "" });
   expect(await get("/theirs")).toMatchObject({ status: 404 });
 });
+
+test("a page takes the place of a built-in one, with headers of its own", async () => {
+  server.live("loop", () => "stuck");
+  server.page("/healthz", () => ({
+    status: 200,
+    text: "{}",
+    headers: { "content-type": "application/json", "x-own": "1" },
+  }));
+  const { status, text, headers } = await get("/healthz");
+  expect([status, text, headers.get("content-type"), headers.get("x-own")]).toEqual([
+    200,
+    "{}",
+    "application/json",
+    "1",
+  ]);
+  expect((await get("/livez")).status).toBe(503);
+});
+
+test("keeps metrics to itself where it is given none", async () => {
+  const quiet = createHealthServer({ address: "127.0.0.1:0", log });
+  await quiet.start();
+  onTestFinished(() => quiet.stop());
+  expect((await fetch(`${quiet.url}/metrics`)).status).toBe(404);
+  expect((await fetch(`${quiet.url}/livez`)).status).toBe(200);
+});

@@ -80,6 +80,16 @@ test("keeps its own fields when a message's text holds line breaks", () => {
   expect(lines()).toMatchObject([{ message: 'two\nlines "quoted"', name: "with\nbreak" }]);
 });
 
+test("has one service a line: the one that writes, whatever a message is about", () => {
+  const { log, lines } = makeLogger();
+  log.warn("gets no address", { service: "default/web" });
+  log.child({ service: "default/web" }).notice("has an address");
+  expect(lines()).toMatchObject([
+    { service: "unit", subject: "default/web" },
+    { service: "unit", subject: "default/web", notice: true },
+  ]);
+});
+
 test("has a silent twin and a recording one of the same shape", () => {
   const recording: Logger = new RecordingLogger();
   for (const log of [silentLogger, recording]) {

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { eventually, launch, temporaryDirectory, type Launched, type LaunchOptions } from "@fairlead/testkit";
 import { afterAll, expect, onTestFinished, test, vi } from "vitest";
@@ -129,6 +129,44 @@ test("stops cleanly when its parent is killed, though its log has no reader any 
   parent.signal("SIGKILL");
   await eventually(() => expect(() => process.kill(pid, 0)).toThrow("ESRCH"));
   expect(await readFile(marker, "utf8")).toBe("stopped cleanly");
+});
+
+test("reads its configuration again on SIGHUP, and keeps the one before where it is refused", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "fixture.yaml");
+  await writeFile(path, "word: first");
+  const service = await start(["--config", path], { ready: /"started"/ });
+  await writeFile(path, "word: second");
+  service.signal("SIGHUP");
+  await eventually(() => expect(service.stderr()).toBe("starting\nnow second\n"));
+  await writeFile(path, "wort: third");
+  service.signal("SIGHUP");
+  await eventually(() =>
+    expect(logOf(service).at(-1)).toMatchObject({
+      message: "the configuration could not be taken over; the one before stays in force",
+      error: { code: "CONFIG", message: expect.stringContaining("did you mean word?") as unknown },
+    }),
+  );
+  service.signal("SIGTERM");
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+  expect(service.stderr()).toBe("starting\nnow second\nstopping\nstopped\n");
+});
+
+test("goes on when a new configuration cannot be taken over", async () => {
+  const service = await start(["--behaviour", "bad-reload"], { ready: /"started"/ });
+  service.signal("SIGHUP");
+  await eventually(() => expect(logOf(service).at(-1)).toMatchObject({ error: { message: "cannot take it over" } }));
+  service.signal("SIGTERM");
+  expect(await service.exited).toEqual({ code: 0, signal: null });
+});
+
+test("does a task in place of the service, and exits by how it went", async () => {
+  const done = await start(["--task", "well"]);
+  expect(await done.exited).toEqual({ code: 0, signal: null });
+  expect(done.stderr()).toBe("working\n");
+  const failed = await start(["--task", "fail"]);
+  expect(await failed.exited).toEqual({ code: 1, signal: null });
+  expect(logOf(failed)).toMatchObject([{ level: "error", message: "failed", error: { message: "cannot do it" } }]);
 });
 
 test("goes on without standard input otherwise", async () => {

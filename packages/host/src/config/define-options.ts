@@ -3,7 +3,15 @@ import { InvalidInputError } from "@fairlead/types";
 import { logLevels, type LogLevel } from "../logger.ts";
 import { ConfigError, HelpRequested, type ConfigIssue } from "./errors.ts";
 import { option, type Option } from "./option.ts";
-import { flagOf, readEnvironment, readFile, readFlags, variableOf, type RawValue } from "./sources.ts";
+import {
+  flagOf,
+  readEnvironment,
+  readFile,
+  readFlags,
+  variableOf,
+  type FileDialect,
+  type RawValue,
+} from "./sources.ts";
 
 /** What a process was started with. */
 export interface ConfigSources {
@@ -15,6 +23,17 @@ export interface ConfigSources {
 /** The values that a table of options gives. */
 export type OptionValues<Table> = { readonly [K in keyof Table]: Table[K] extends Option<infer T> ? T : never };
 
+/** Where each value that was given came from, by key; what is left to its default is not in it. */
+export type GivenValues = ReadonlyMap<string, RawValue>;
+
+/** What a service has to say about its options beyond their kinds. */
+export interface ReadSettings<Table> {
+  /** Another program's file that `--config` may name. */
+  readonly dialect?: FileDialect;
+  /** What does not go together, asked once every value by itself is right. */
+  readonly check?: (values: OptionValues<Table>, given: GivenValues) => readonly ConfigIssue[];
+}
+
 /** The options of one service. */
 export interface OptionSet<Table> {
   /**
@@ -22,7 +41,7 @@ export interface OptionSet<Table> {
    * flag comes before a variable, before the file that `--config` (FAIRLEAD_CONFIG) names, before the default. Throws
    * {@link ConfigError} with everything that is wrong, or {@link HelpRequested} if the flags hold `--help`.
    */
-  read(sources: ConfigSources): OptionValues<Table>;
+  read(sources: ConfigSources, settings?: ReadSettings<Table>): OptionValues<Table>;
   /** Every option with its flag, variable, default and meaning. */
   help(): string;
 }
@@ -53,21 +72,25 @@ export function defineOptions<const Table extends Readonly<Record<string, Option
   const help = (): string => helpText(service, { ...table, ...ownOptions });
   return {
     help,
-    read(sources) {
+    read(sources, { dialect, check } = {}) {
       if (sources.argv.includes("--help")) throw new HelpRequested(help());
       const all = { ...table, ...ownOptions };
       const flags = readFlags(all, sources.argv);
       const environment = readEnvironment(all, sources.env);
       const file = (flags.values.get("config") ?? environment.values.get("config"))?.raw;
-      const content = typeof file === "string" && file !== "" ? readFile(table, file) : undefined;
+      const content = typeof file === "string" && file !== "" ? readFile(table, file, dialect) : undefined;
       const issues = [...flags.issues, ...(content?.issues ?? [])];
       const values: Record<string, unknown> = {};
+      const given = new Map<string, RawValue>();
       for (const [key, wanted] of Object.entries<Option<unknown>>(table)) {
-        const given = flags.values.get(key) ?? environment.values.get(key) ?? content?.values.get(key);
-        values[key] = valueOf(key, wanted, given, issues);
+        const value = flags.values.get(key) ?? environment.values.get(key) ?? content?.values.get(key);
+        if (value !== undefined) given.set(key, value);
+        values[key] = valueOf(key, wanted, value, issues);
       }
+      const read = values as OptionValues<Table>;
+      if (issues.length === 0) issues.push(...(check?.(read, given) ?? []));
       if (issues.length > 0) throw new ConfigError(service, issues);
-      return values as OptionValues<Table>;
+      return read;
     },
   };
 }
@@ -85,7 +108,7 @@ function valueOf(key: string, wanted: Option<unknown>, given: RawValue | undefin
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error;
     const reason = wanted.secret ? `must be ${wanted.kind} (the value is a secret and not shown)` : error.reason;
-    issues.push({ field: key, source: given.source, reason });
+    issues.push({ field: given.field ?? key, source: given.source, reason });
     return undefined;
   }
 }

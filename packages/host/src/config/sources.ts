@@ -15,12 +15,22 @@ export type OptionTable = Readonly<Record<string, Option<unknown>>>;
 export interface RawValue {
   readonly source: string;
   readonly raw: unknown;
+  /** Its name there, if another program's file has it under one of its own. */
+  readonly field?: string;
 }
 
 /** What one source holds: values by key, and what is wrong with the source itself. */
 export interface SourceContent {
   readonly values: ReadonlyMap<string, RawValue>;
   readonly issues: readonly ConfigIssue[];
+}
+
+/** How a file that another program reads as well is understood, so that its users need not write it anew. */
+export interface FileDialect {
+  /** Whether a file of this content is such a file. */
+  claims(content: Readonly<Record<string, unknown>>): boolean;
+  /** Its values by key of the table. Unknown fields and wrong types are issues; `file` is its path. */
+  read(content: Readonly<Record<string, unknown>>, file: string): SourceContent;
 }
 
 /** `apiPort` → `--api-port` */
@@ -81,8 +91,8 @@ export function readEnvironment(table: OptionTable, env: Readonly<Record<string,
   return { values, issues: [] };
 }
 
-/** Reads a YAML or JSON file: one mapping, by key. */
-export function readFile(table: OptionTable, file: string): SourceContent {
+/** Reads a YAML or JSON file: one mapping, by key, or as the dialect has it. */
+export function readFile(table: OptionTable, file: string, dialect?: FileDialect): SourceContent {
   const values = new Map<string, RawValue>();
   const refuse = (field: string, reason: string): ConfigIssue => ({ field, source: file, reason });
   let content: unknown;
@@ -100,8 +110,10 @@ export function readFile(table: OptionTable, file: string): SourceContent {
   if (typeof content !== "object" || Array.isArray(content)) {
     return { values, issues: [refuse("config", "must be a mapping of option to value")] };
   }
+  const mapping: Readonly<Record<string, unknown>> = { ...content };
+  if (dialect?.claims(mapping) === true) return dialect.read(mapping, file);
   const issues: ConfigIssue[] = [];
-  for (const [key, raw] of Object.entries(content)) {
+  for (const [key, raw] of Object.entries(mapping)) {
     if (!Object.hasOwn(table, key)) issues.push(refuse(key, `unknown option${nearest(key, Object.keys(table))}`));
     else if (raw !== null) values.set(key, { source: file, raw });
   }
