@@ -107,11 +107,11 @@ describe.skipIf(whyNoKernel())("links, addresses, routes and neighbours of the k
   test("are those of another namespace for a client that was opened there", async () => {
     await using other = await holdNamespace();
     const namespace = networkNamespaceAt(`/proc/${other.pid}/ns/net`);
-    const { routes, close } = openRouteClient({ clock: systemClock, namespace });
-    await routes.addLink({ name: "only-there", kind: "dummy" });
-    expect((await routes.links()).map(({ name }) => name)).toEqual(["lo", "only-there"]);
+    const there = openRouteClient({ clock: systemClock, namespace });
+    await there.routes.addLink({ name: "only-there", kind: "bridge" });
+    expect((await there.routes.links()).map(({ name }) => name)).toEqual(["lo", "only-there"]);
     expect(await kernel.route().link("only-there")).toBeUndefined();
-    close();
+    there.close();
   });
 
   test("are refused in the kernel's own words", async () => {
