@@ -21,7 +21,7 @@ export interface GuestCommand {
   readonly command: readonly [string, ...string[]];
   /** Its working directory. */
   readonly cwd: string;
-  /** All of its environment. */
+  /** Its environment. NODE_COMPILE_CACHE is given to it unless it is in here. */
   readonly env: Readonly<Record<string, string>>;
   /** Folders that it may write to, each at its own place; everything else of the host is only read. */
   readonly writable?: readonly string[];
@@ -35,6 +35,17 @@ export interface GuestCommand {
   readonly onConsole?: (text: string) => void;
   /** Told what takes long. */
   readonly onProgress?: (message: string) => void;
+}
+
+/** Variables of this process that a command in the guest may want. */
+const inheritedVariables = /^(?:PATH|HOME|LANG|CI|FAIRLEAD_.*)$/;
+
+/** What a command in the guest takes over from this process' environment. */
+export function guestEnvironment(): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => inheritedVariables.test(entry[0]) && entry[1] !== undefined,
+  );
+  return Object.fromEntries(own);
 }
 
 /** Why this machine cannot run the guest; undefined if it can, as far as one can see without trying. */
@@ -64,10 +75,14 @@ export async function runInGuest(options: GuestCommand): Promise<number> {
     mkdirSync(job);
     const initramfs = join(scratch, "initramfs");
     writeFileSync(initramfs, archive);
-    const folders = (options.writable ?? []).map((folder) => realpathSync(folder));
+    // Compiled code is kept from one guest to the next: Node's programs start a quarter sooner.
+    const compiled = join(kernelCache, "compiled");
+    mkdirSync(compiled, { recursive: true });
+    const folders = [...(options.writable ?? []), compiled].map((folder) => realpathSync(folder));
     writeFileSync(join(job, "modules"), `${modules.join("\n")}\n`);
     writeFileSync(join(job, "folders"), folders.map((folder, index) => `folder${index} ${folder}\n`).join(""));
-    writeFileSync(join(job, "command"), scriptOf(options));
+    const env = { NODE_COMPILE_CACHE: compiled, ...options.env };
+    writeFileSync(join(job, "command"), scriptOf({ ...options, env }));
     const start = (accelerator: Accelerator): Machine =>
       startMachine(programPath("qemu-system-x86_64") ?? "", {
         ...options,

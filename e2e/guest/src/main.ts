@@ -2,7 +2,7 @@
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import { GuestTimeLimitError } from "./errors.ts";
-import { defaultTimeLimitMs, runInGuest } from "./guest.ts";
+import { defaultTimeLimitMs, guestEnvironment, runInGuest } from "./guest.ts";
 
 const usage = `usage: node e2e/guest/src/main.ts [options] -- COMMAND [ARGUMENT...]
 
@@ -17,8 +17,6 @@ Runs the command as root on Debian's kernel, in this folder, with the files of t
 /** Exit codes when there is none of the command: as `timeout` and `env` have them. */
 const timeLimitCode = 124;
 const failureCode = 125;
-
-const inherited = /^(?:PATH|HOME|LANG|CI|FAIRLEAD_.*)$/;
 
 function parse() {
   return parseArgs({
@@ -44,13 +42,12 @@ function milliseconds(text: string): number {
 }
 
 function environment(wanted: readonly string[]): Record<string, string> {
-  const own = Object.entries(process.env).filter(([name]) => inherited.test(name));
   const asked = wanted.map((entry): [string, string | undefined] => {
     const [, name = "", value] = /^([A-Za-z_]\w*)(?:=(.*))?$/s.exec(entry) ?? refuse(`--env: ${entry} is no variable`);
     return [name, value ?? process.env[name]];
   });
-  const given = [...own, ...asked].filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return Object.fromEntries(given);
+  const given = asked.filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return { ...guestEnvironment(), ...Object.fromEntries(given) };
 }
 
 let parsed: ReturnType<typeof parse>;

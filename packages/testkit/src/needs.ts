@@ -1,10 +1,17 @@
 /** Which suites this machine can run. */
-import { accessSync, appendFileSync, constants, statSync } from "node:fs";
+import { accessSync, appendFileSync, constants, existsSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Searched after PATH: Debian puts servers there, and an ordinary user's PATH does not have them. */
 const SYSTEM_FOLDERS = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/** What is no program, and how to tell whether it is there. */
+const otherNeeds = new Map([
+  ["root", { name: "root", isPresent: () => process.geteuid?.() === 0 }],
+  // Of each network namespace, from when the module is loaded.
+  ["ip_vs", { name: "a kernel with IPVS", isPresent: () => existsSync("/proc/net/ip_vs") }],
+]);
 
 /** The file that would run as `program`, or undefined if there is none. */
 export function programPath(program: string): string | undefined {
@@ -16,14 +23,14 @@ export function programPath(program: string): string | undefined {
 }
 
 /**
- * Why a suite must be skipped on this machine, or undefined when it has everything: names of programs, and `"root"` for the
- * right to do what root does. With FAIRLEAD_REQUIRE=all nothing may be skipped: it throws instead. With FAIRLEAD_SKIPS=FILE
- * it appends a JSON line `{suite, reason}` to that file, from which the test command prints what was skipped.
+ * Why a suite must be skipped on this machine, or undefined when it has everything: names of programs, `"root"` for the
+ * right to do what root does, and `"ip_vs"` for a kernel with IPVS. With FAIRLEAD_REQUIRE=all nothing may be skipped: it
+ * throws instead. With FAIRLEAD_SKIPS=FILE it appends a JSON line `{suite, reason}` to that file, from which the test command prints what was skipped.
  */
 export function needs(...programs: string[]): string | undefined {
   const missing = programs.filter((program) => !isPresent(program));
   if (missing.length === 0) return undefined;
-  const reason = missing.map((name) => (name === "root" ? "needs root" : `needs ${name} on PATH`)).join(", ");
+  const reason = missing.map((name) => `needs ${otherNeeds.get(name)?.name ?? `${name} on PATH`}`).join(", ");
   if (process.env["FAIRLEAD_REQUIRE"] === "all") throw new Error(`${reason}, and FAIRLEAD_REQUIRE=all forbids a skip`);
   const list = process.env["FAIRLEAD_SKIPS"];
   if (list !== undefined && list !== "") appendFileSync(list, `${JSON.stringify({ suite: callingFile(), reason })}\n`);
@@ -31,7 +38,7 @@ export function needs(...programs: string[]): string | undefined {
 }
 
 function isPresent(program: string): boolean {
-  return program === "root" ? process.geteuid?.() === 0 : programPath(program) !== undefined;
+  return otherNeeds.get(program)?.isPresent() ?? programPath(program) !== undefined;
 }
 
 function isExecutableFile(file: string): boolean {

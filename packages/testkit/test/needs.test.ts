@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
@@ -42,6 +43,10 @@ test("names what is missing; a file that may not be executed and a folder are no
 
 test("understands root", () => {
   expect(needs("root")).toBe(process.geteuid?.() === 0 ? undefined : "needs root");
+});
+
+test("understands a kernel with IPVS", () => {
+  expect(needs("ip_vs")).toBe(existsSync("/proc/net/ip_vs") ? undefined : "needs a kernel with IPVS");
 });
 
 test("throws where nothing may be skipped", () => {
