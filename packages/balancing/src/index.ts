@@ -4,5 +4,6 @@
  * @packageDocumentation
  */
 export * from "./client-ip-affinity.ts";
+export { maglevTable } from "./maglev-lookup.ts";
 export * from "./picker.ts";
 export * from "./registry.ts";
