@@ -20,6 +20,18 @@ export interface NetworkNamespace {
   run<T>(action: () => T): T;
 }
 
+/** A namespace that lives at least until it is closed. */
+export interface HeldNetworkNamespace extends NetworkNamespace {
+  /** Descriptor of the file that stands for it, open until {@link close}. */
+  readonly descriptor: number;
+  /** A path to that file, for other processes too. */
+  readonly path: string;
+  /** Puts this thread into it; returns the way back. */
+  enter(): () => void;
+  /** Lets it go once no process, thread or socket is in it. */
+  close(): void;
+}
+
 /** The namespace in which this thread is. */
 export const thisNetworkNamespace: NetworkNamespace = { run: (action) => action() };
 
@@ -48,6 +60,41 @@ export function enterNewNetworkNamespace(): () => void {
   const before = openSync(ownNamespace, "r");
   try {
     passed("unshare", libc().unshare(CLONE_NEWNET));
+  } catch (error) {
+    closeSync(before);
+    throw error;
+  }
+  return () => {
+    enter(before);
+    closeSync(before);
+  };
+}
+
+/**
+ * Makes a namespace that has no name and no process, in which there is nothing but a loopback interface that is down. Throws
+ * SystemCallError without the privilege (CAP_SYS_ADMIN).
+ */
+export function holdNewNetworkNamespace(): HeldNetworkNamespace {
+  const leave = enterNewNetworkNamespace();
+  let descriptor: number;
+  try {
+    descriptor = openSync(ownNamespace, "r");
+  } finally {
+    leave();
+  }
+  return {
+    descriptor,
+    path: `/proc/${process.pid}/fd/${descriptor}`,
+    run: (action) => within(descriptor, action),
+    enter: () => enterUntilLeft(descriptor),
+    close: () => closeSync(descriptor),
+  };
+}
+
+function enterUntilLeft(there: number): () => void {
+  const before = openSync(ownNamespace, "r");
+  try {
+    enter(there);
   } catch (error) {
     closeSync(before);
     throw error;

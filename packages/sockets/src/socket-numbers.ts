@@ -4,7 +4,7 @@
 export const Family = { INET: 2, INET6: 10, NETLINK: 16 } as const;
 
 /** Kinds of sockets. */
-export const SocketType = { DGRAM: 2, RAW: 3 } as const;
+export const SocketType = { STREAM: 1, DGRAM: 2, RAW: 3 } as const;
 
 /** Levels of options. */
 export const Level = { SOCKET: 1, IPV6: 41, NETLINK: 270 } as const;

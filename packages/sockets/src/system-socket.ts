@@ -134,6 +134,13 @@ export class SystemSocket {
     return passed("fcntl", this.#libc.fcntl(this.#open("fcntl"), F_DUPFD_CLOEXEC, 0));
   }
 
+  /** Gives the descriptor away: whoever takes it closes it, and this object is as after `close`. */
+  detach(): number {
+    const fd = this.#open("detach");
+    this.#fd = -1;
+    return fd;
+  }
+
   /** Closes it; a second time does nothing. */
   close(): void {
     const fd = this.#fd;

@@ -1,9 +1,22 @@
 import { needs } from "@fairlead/testkit";
 import { networkInterfaces } from "node:os";
-import { readlinkSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
+import { createServer, Socket } from "node:net";
+import { once } from "node:events";
+import { ipAddress } from "@fairlead/types";
 import { launch, type Launched } from "@fairlead/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { enterNewNetworkNamespace, networkNamespaceAt, thisNetworkNamespace } from "../src/index.ts";
+import {
+  enterNewNetworkNamespace,
+  Family,
+  holdNewNetworkNamespace,
+  networkNamespaceAt,
+  openSocket,
+  socketAddress,
+  SocketType,
+  SystemCallError,
+  thisNetworkNamespace,
+} from "../src/index.ts";
 
 const here = (): string => readlinkSync("/proc/thread-self/ns/net");
 
@@ -47,5 +60,37 @@ describe.skipIf(needs("root", "unshare"))("network namespaces", () => {
     expect(here()).not.toBe(before);
     leave();
     expect(here()).toBe(before);
+  });
+
+  it("can be held without a process, worked in, entered and let go", () => {
+    const before = here();
+    const held = holdNewNetworkNamespace();
+    const there = held.run(here);
+    expect([here(), there]).toEqual([before, networkNamespaceAt(held.path).run(here)]);
+    expect(there).not.toBe(before);
+    const leave = held.enter();
+    expect(here()).toBe(there);
+    leave();
+    expect(here()).toBe(before);
+    held.close();
+    expect(existsSync(held.path)).toBe(false);
+  });
+
+  it("take streams of Node by descriptors that were opened there", async () => {
+    const held = holdNewNetworkNamespace();
+    const stream = (): number => held.run(() => openSocket({ family: Family.INET, type: SocketType.STREAM })).detach();
+    const at = { host: "127.0.0.1", port: 8_080 };
+    const client = new Socket({ fd: stream() });
+    client.connect(at);
+    // Its loopback interface is down: this is not the machine's own.
+    await expect(once(client, "connect")).rejects.toMatchObject({ code: "ENETUNREACH" });
+    const listening = held.run(() => openSocket({ family: Family.INET, type: SocketType.STREAM }));
+    listening.bind(socketAddress(ipAddress("0.0.0.0"), at.port));
+    const server = createServer().listen({ fd: listening.detach() });
+    await once(server, "listening");
+    expect(server.address()).toMatchObject({ port: at.port });
+    expect(() => listening.localAddress()).toThrow(SystemCallError);
+    server.close();
+    held.close();
   });
 });
