@@ -10,12 +10,15 @@ import {
 } from "@fairlead/types";
 import type { FamilyLayout, FlatElement } from "./layout.ts";
 
+/** What is needed of a family's layout; the table of the ipvs plane has the same two sets. */
+export type AddressLayout = Pick<FamilyLayout, "family" | "addressBytes" | "addressKey">;
+
 /** Elements of `sources`: the Service's address with each range. */
 export function* sourceElements(
-  layout: FamilyLayout,
+  layout: AddressLayout,
   frontend: Uint8Array,
   ranges: readonly Cidr[],
-): Iterable<FlatElement> {
+): Iterable<FlatElement & { readonly set: "sources" }> {
   for (const range of outermost(ranges, layout.family)) {
     const { first, size } = cidrParts(range);
     const bound = (address: bigint): Uint8Array => {
@@ -29,12 +32,15 @@ export function* sourceElements(
 }
 
 /** Elements of `pods`: where each range begins, and where it is over. */
-export function podElements(layout: FamilyLayout, ranges: readonly Cidr[]): readonly FlatElement[] {
+export function podElements(
+  layout: AddressLayout,
+  ranges: readonly Cidr[],
+): readonly (FlatElement & { readonly set: "pods" })[] {
   const bounds = outermost(ranges, layout.family)
     .map((range) => cidrParts(range))
     .sort((a, b) => (a.first < b.first ? -1 : 1));
   const width = 2n ** BigInt(8 * layout.addressBytes);
-  const elements: FlatElement[] = [];
+  const elements: (FlatElement & { readonly set: "pods" })[] = [];
   for (const [index, { first, size }] of bounds.entries()) {
     const before = bounds[index - 1];
     // Ranges that touch are one.
