@@ -88,6 +88,30 @@ describe.skipIf(whyNoKernel())("links, addresses, routes and neighbours of the k
     });
   });
 
+  test("takes and gives thousands of addresses in few writes, each for itself", async () => {
+    const route = kernel.route();
+    await route.addLink({ name: "br1", kind: "bridge" });
+    const { index } = (await route.link("br1")) ?? { index: 0 };
+    const address = (number: number) => ({
+      index,
+      address: ipAddress(`10.3.${number >> 8}.${number & 0xff}`),
+      prefix: 32,
+    });
+    const all = Array.from({ length: 2_000 }, (_, number) => ({ kind: "add", address: address(number) }) as const);
+    expect(await route.changeAddresses(all)).toEqual([]);
+    expect(await route.addresses(index)).toHaveLength(2_000);
+    const again = await route.changeAddresses([
+      { kind: "add", address: address(7) },
+      { kind: "delete", address: address(2_000) },
+      { kind: "delete", address: address(8) },
+    ]);
+    expect(again.map(({ index: at, code }) => [at, code])).toEqual([
+      [0, "EEXIST"],
+      [1, "EADDRNOTAVAIL"],
+    ]);
+    expect(await route.addresses(index)).toHaveLength(1_999);
+  });
+
   test("can be moved to another namespace, or begin there", async () => {
     const route = kernel.route();
     await using other = await holdNamespace();

@@ -1,7 +1,8 @@
 /** Links, addresses, routes and neighbours of the network namespace that the socket belongs to. */
 import type { IpAddress, IpFamily } from "@fairlead/types";
 import type { Conversation } from "../conversation.ts";
-import { NetlinkError } from "../errors.ts";
+import { NetlinkError, type Refusal } from "../errors.ts";
+import { type AnyRequest, anyRequest } from "../request.ts";
 import { addressBytes, familyNumber } from "../wire/address-bytes.ts";
 import { MessageFlag, type MessageView } from "../wire/message.ts";
 import { NetlinkWriter } from "../wire/netlink-writer.ts";
@@ -144,6 +145,22 @@ export class RouteClient {
   /** Takes an address from a link; EADDRNOTAVAIL if it has it not. */
   async deleteAddress(address: LinkAddress): Promise<void> {
     return this.#conversation.request(addressRequest("delete", RouteMessage.DELETE_ADDRESS, 0, address));
+  }
+
+  /** Gives and takes many addresses in few writes. A refusal does not keep the others; refusals come back with the change's index. */
+  changeAddresses(
+    changes: readonly { readonly kind: "add" | "delete"; readonly address: LinkAddress }[],
+  ): Promise<readonly Refusal[]> {
+    return this.#conversation.batch(
+      "change addresses",
+      changes.map(({ kind, address }): AnyRequest =>
+        anyRequest(
+          kind === "add"
+            ? addressRequest(kind, RouteMessage.NEW_ADDRESS, create, address)
+            : addressRequest(kind, RouteMessage.DELETE_ADDRESS, 0, address),
+        ),
+      ),
+    );
   }
 
   /** Routes of a family. */
