@@ -33,6 +33,11 @@ export class Claims {
     });
   }
 
+  /** Whether any entry wants the address. */
+  isWanted(place: Pick<ServicePortEntry, "protocol"> & Pick<Frontend, "address" | "port">): boolean {
+    return this.#byPlace.has(placeOf(place, place));
+  }
+
   /** Who has the address; the entry itself where nobody claimed it. */
   owner(entry: ServicePortEntry, frontend: Frontend): EntryKey {
     const claimants = this.#byPlace.get(placeOf(entry, frontend)) ?? entry.key;
@@ -40,6 +45,9 @@ export class Claims {
   }
 }
 
-function placeOf({ protocol }: ServicePortEntry, { address, port }: Frontend): string {
+function placeOf(
+  { protocol }: Pick<ServicePortEntry, "protocol">,
+  { address, port }: Pick<Frontend, "address" | "port">,
+): string {
   return `${address} ${port} ${protocol}`;
 }
