@@ -24,7 +24,7 @@ import { createStrategies } from "./strategies/index.ts";
 import { resourceNames } from "./strategies/names.ts";
 import { toTable } from "./table/index.ts";
 
-/** Where the API listens: for programs of this machine only. */
+/** Where the API listens for programs of this machine. */
 const apiAddress = "127.0.0.1";
 
 /** A composed dev cluster. */
@@ -72,7 +72,11 @@ export function wireDevcluster(config: DevclusterConfig, { log, clock, random }:
   wiring.bind(
     parts.credentials,
     () =>
-      new Credentials({ stateDir: config.stateDir, hosts: [apiAddress, "localhost", ...serviceNames(config)], clock }),
+      new Credentials({
+        stateDir: config.stateDir,
+        hosts: [...apiAddresses(config), "localhost", ...serviceNames(config)],
+        clock,
+      }),
   );
   wiring.bind(parts.metrics, (get) => {
     const api = get(parts.api);
@@ -95,7 +99,7 @@ export function wireDevcluster(config: DevclusterConfig, { log, clock, random }:
       random,
     };
     return new ApiServer({
-      address: apiAddress,
+      addresses: apiAddresses(config),
       port: config.apiPort,
       credentials: () => get(parts.credentials).certificates,
       parts: serverParts,
@@ -110,7 +114,7 @@ export function wireDevcluster(config: DevclusterConfig, { log, clock, random }:
         api: get(parts.api),
         serviceCidr: config.serviceCidr,
         podCidr: config.podCidr,
-        apiAddress: () => ({ address: apiAddress, port: get(parts.server).port }),
+        apiAddress: () => ({ address: config.advertiseAddress, port: get(parts.server).port }),
         clock,
         log,
       }),
@@ -176,6 +180,10 @@ export function composeDevcluster(config: DevclusterConfig, given: Given): Devcl
       return health.url;
     },
   };
+}
+
+function apiAddresses({ advertiseAddress }: DevclusterConfig): readonly string[] {
+  return [...new Set([apiAddress, advertiseAddress])];
 }
 
 /** What pods in a real cluster call the API: the names and the address of the Service `kubernetes`. */

@@ -18,6 +18,15 @@ const table = {
   nodeCidr: option.cidr({ default: "127.64.0.0/24", describe: "Range of node addresses: node-1 has the first one" }),
   lbPool: option.cidr({ default: "127.200.0.0/24", describe: "Range of load balancer addresses" }),
   apiPort: option.port({ default: 6443, describe: "Port of the Kubernetes API on 127.0.0.1; 0 takes a free one" }),
+  advertiseAddress: option.ip({
+    default: "127.0.0.1",
+    describe: "Address of this machine where pods reach the API, which listens there as well",
+  }),
+  networkNamespaces: option.path({
+    optional: true,
+    describe:
+      "How the path of every network namespace begins: <this><node> are there already, each pod gets its own at <this><address>; absent means that all share the machine's network",
+  }),
   nodePortRange: option.string({ default: "30000-32767", describe: "First and last node port" }),
   images: option.path({
     default: "examples/images.yaml",

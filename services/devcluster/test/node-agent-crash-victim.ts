@@ -1,8 +1,8 @@
-/** A node agent in a process of its own, to be killed: `node node-agent-crash-victim.ts STATE_DIR SLOT`. */
+/** A node agent in a process of its own, to be killed: `node node-agent-crash-victim.ts STATE_DIR SLOT [CONFIG as JSON]`. */
 import { isReady, shell, startHarness } from "./node-agent-harness.ts";
 
-const [, , stateDir = "", slot = ""] = process.argv;
-const harness = await startHarness({ stateDir, slot: Number(slot) });
+const [, , stateDir = "", slot = "", config = "{}"] = process.argv;
+const harness = await startHarness({ stateDir, slot: Number(slot), config: JSON.parse(config) as object });
 // Ignores SIGTERM and has children: one in its group, one in a session of its own, one that has lost the marks.
 const script = "trap '' TERM; sleep 601 & setsid sleep 602 & env -i sleep 603 & echo up; while :; do sleep 1; done";
 harness.run("stubborn", { containers: [shell(script)] });

@@ -8,7 +8,7 @@ import type { Cidr, Clock } from "@fairlead/types";
 import { createClusterApi } from "../src/api/registry.ts";
 import type { Registry } from "../src/api/registry.ts";
 import { createNodeAgents } from "../src/node-agent/index.ts";
-import type { NodeAgentStack } from "../src/node-agent/index.ts";
+import type { NodeAgentConfig, NodeAgentStack } from "../src/node-agent/index.ts";
 import { SqliteObjectStore } from "../src/store/sqlite-object-store.ts";
 import { createStrategies } from "../src/strategies/index.ts";
 import { resourceNames } from "../src/strategies/names.ts";
@@ -33,17 +33,21 @@ export interface Harness extends AsyncDisposable {
   restart(nodes?: number): Promise<void>;
 }
 
-/** Starts a harness; `slot` picks the pod range (127.244.<16 × slot>.0/20). With a `stateDir` its objects are durable. */
+/**
+ * Starts a harness; `slot` picks the pod range (127.244.<16 × slot>.0/20), where `config` does not. With a `stateDir` its objects are
+ * durable.
+ */
 export async function startHarness(options: {
   slot: number;
   clock?: Clock;
   images?: string;
   stateDir?: string;
+  config?: Partial<NodeAgentConfig>;
 }): Promise<Harness> {
   const { slot, clock = systemClock, images = exampleImages } = options;
   const temporary = options.stateDir === undefined ? await temporaryDirectory() : undefined;
   const stateDir = temporary?.path ?? options.stateDir ?? "";
-  const podCidr = `127.244.${16 * slot}.0/20` as Cidr;
+  const podCidr = options.config?.podCidr ?? (`127.244.${16 * slot}.0/20` as Cidr);
   const store = new SqliteObjectStore({ path: temporary ? ":memory:" : join(stateDir, "objects.db") });
   store.open();
   const random = seededRandom(1);
@@ -63,7 +67,7 @@ export async function startHarness(options: {
       clock,
       random,
       log: silentLogger,
-      config: { stateDir, nodes, nodeCidr: "127.64.0.0/24" as Cidr, podCidr, images },
+      config: { stateDir, nodes, nodeCidr: "127.64.0.0/24" as Cidr, images, ...options.config, podCidr },
     });
   let agents = make();
   await agents.start();

@@ -73,7 +73,7 @@ describe("the image table", () => {
 
 describe("what is started", () => {
   const images = new ImageTable({ path: exampleImages });
-  const plan = (container: Partial<Container>): ReturnType<typeof planContainer> =>
+  const plan = (container: Partial<Container>, ownResolvConf = false): ReturnType<typeof planContainer> =>
     planContainer({
       pod: { metadata: { name: "web-1", namespace: "default" }, spec: { containers: [] } },
       container: { name: "app", ...container },
@@ -82,6 +82,7 @@ describe("what is started", () => {
       images,
       scratch: "/scratch",
       resolvConf: "/pod/resolv.conf",
+      ownResolvConf,
       inherited: { PATH: "/bin", LANG: "C.UTF-8", SECRET_OF_LAUNCHER: "x" },
     });
 
@@ -114,6 +115,14 @@ describe("what is started", () => {
     });
     expect(env["PATH"]).toMatch(/:\/bin$/);
     expect(env).not.toHaveProperty("SECRET_OF_LAUNCHER");
+  });
+
+  test("the pod's resolv.conf goes by variable, unless the container finds it where resolvers look", () => {
+    const shared = plan({ image: "luksa/kubia" });
+    const own = plan({ image: "luksa/kubia" }, true);
+    expect([shared.resolvConf, own.resolvConf]).toEqual(["/pod/resolv.conf", "/pod/resolv.conf"]);
+    expect(shared.env["FAIRLEAD_RESOLV_CONF"]).toBe("/pod/resolv.conf");
+    expect(own.env).not.toHaveProperty("FAIRLEAD_RESOLV_CONF");
   });
 
   test("the container's own variables win over the image's", () => {

@@ -8,6 +8,7 @@ import { freePort } from "@fairlead/testkit";
 import { afterEach, describe, expect, test } from "vitest";
 import { probeOnce } from "../src/node-agent/probe/probe-handlers.ts";
 import type { ProbeOutcome } from "../src/node-agent/probe/probe-handlers.ts";
+import { machineNetwork } from "../src/node-agent/network/machine-network.ts";
 import { runCommand } from "../src/node-agent/process/command.ts";
 
 const host = "127.244.255.7";
@@ -24,21 +25,18 @@ async function serve(listener: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-function ask(probe: Probe, ports: { name: string; containerPort: number }[] = []): Promise<ProbeOutcome> {
+async function ask(probe: Probe, ports: { name: string; containerPort: number }[] = []): Promise<ProbeOutcome> {
   const target = {
     podIp: host,
     ports,
-    run: (argv: readonly string[], timeoutMs: number, signal: AbortSignal) =>
-      runCommand({
-        argv,
-        env: { PATH: process.env["PATH"] ?? "", WORD: "yes" },
-        cwd: "/",
-        timeoutMs,
-        clock: systemClock,
-        signal,
-      }),
+    run: async ([program = "", ...args]: readonly string[], timeoutMs: number, signal: AbortSignal) => {
+      const env = { PATH: process.env["PATH"] ?? "", WORD: "yes" };
+      const command = { argv: [program, ...args] as const, env, cwd: "/", resolvConf: "/etc/resolv.conf" };
+      return await runCommand({ program: command, network, timeoutMs, clock: systemClock, signal });
+    },
   };
-  return probeOnce(probe, target, systemClock, new AbortController().signal);
+  const network = await machineNetwork.attach({ node: "node-1", address: host, hostNetwork: false });
+  return await probeOnce(probe, target, systemClock, new AbortController().signal);
 }
 
 describe("httpGet", () => {

@@ -77,7 +77,7 @@ describe("the port", () => {
 
   test("in use is an error that names the option", async () => {
     const second = new ApiServer({
-      address: "127.0.0.1",
+      addresses: ["127.0.0.1"],
       port: fixture.server.port,
       credentials: () => fixture.certificates,
       parts: { clock: fixture.clock } as never,

@@ -15,13 +15,13 @@ afterEach(async () => {
   for (const bootstrap of started.splice(0)) await bootstrap.stop();
 });
 
-async function start(options: { port?: number; podCidr?: string } = {}): Promise<Bootstrap> {
+async function start(options: { port?: number; podCidr?: string; address?: string } = {}): Promise<Bootstrap> {
   const { api, clock } = fixture;
   const bootstrap = new Bootstrap({
     api,
     serviceCidr: ranges.serviceCidr,
     podCidr: cidr(options.podCidr ?? "127.244.0.0/16"),
-    apiAddress: () => ({ address: "127.0.0.1", port: options.port ?? 6443 }),
+    apiAddress: () => ({ address: options.address ?? "127.0.0.1", port: options.port ?? 6443 }),
     clock,
     log: new RecordingLogger(),
   });
@@ -70,5 +70,18 @@ describe("the objects that every cluster has", () => {
     await start({ podCidr: "10.244.0.0/16" });
     expect(find()).toBe("127.96.0.1");
     expect(fixture.api.find("endpointslices", "default", "kubernetes")).toBeUndefined();
+  });
+
+  test("follow the API from a loopback address to one that pods with networks of their own reach, and back", async () => {
+    const { api } = fixture;
+    const addresses = (): unknown => api.find("endpointslices", "default", "kubernetes")?.endpoints?.[0]?.addresses;
+    await (await start()).stop();
+    expect(addresses()).toEqual(["127.0.0.1"]);
+    await (await start({ podCidr: "10.244.0.0/16", address: "10.64.0.254" })).stop();
+    expect(addresses()).toEqual(["10.64.0.254"]);
+    expect(api.get("endpoints", "default", "kubernetes").subsets?.[0]?.addresses).toEqual([{ ip: "10.64.0.254" }]);
+    await (await start({ podCidr: "10.244.0.0/16" })).stop();
+    expect(addresses()).toBeUndefined();
+    expect(api.find("endpoints", "default", "kubernetes")).toBeUndefined();
   });
 });

@@ -63,7 +63,7 @@ export async function openServer(options: { podLog?: PodLog } = {}): Promise<Ser
     throw new Error("no log in this test");
   };
   const server = new ApiServer({
-    address: "127.0.0.1",
+    addresses: ["127.0.0.1"],
     port: 0,
     credentials: () => certificates,
     parts: {

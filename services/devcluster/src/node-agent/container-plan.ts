@@ -6,14 +6,11 @@ import type { EnvironmentSources } from "./environment/container-environment.ts"
 import { expand } from "./environment/expansion.ts";
 import type { PodPlace } from "./environment/field-reference.ts";
 import type { ImageTable } from "./image-table.ts";
+import type { PodProgram } from "./network/pod-network.ts";
 import { ContainerPlanError } from "./plan-error.ts";
 
 /** A process to start. */
-export interface ContainerPlan {
-  readonly argv: readonly [string, ...string[]];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-}
+export type ContainerPlan = PodProgram;
 
 /** Variables of the launcher that a container may know; anything else of the launcher's environment stays outside. */
 const INHERITED = ["LANG", "LC_ALL", "TZ"] as const;
@@ -34,9 +31,11 @@ export function planContainer(options: {
   scratch: string;
   /** Path of the pod's resolv.conf. */
   resolvConf: string;
+  /** Whether that file is at /etc/resolv.conf for the container. */
+  ownResolvConf: boolean;
   inherited: Readonly<Record<string, string | undefined>>;
 }): ContainerPlan {
-  const { pod, container, place, sources, images, scratch, resolvConf, inherited } = options;
+  const { pod, container, place, sources, images, scratch, resolvConf, ownResolvConf, inherited } = options;
   const image = container.image ?? "";
   const ownCommand = container.command?.length ? container.command : undefined;
   const entry = ownCommand ? optionalEntry(images, image) : images.find(image);
@@ -49,8 +48,8 @@ export function planContainer(options: {
     TMPDIR: scratch,
     HOSTNAME: pod.spec?.hostname ?? pod.metadata?.name ?? "",
     POD_IP: place.podIp,
-    // Its own /etc is the machine's: an app that looks names up as in a cluster reads this one.
-    FAIRLEAD_RESOLV_CONF: resolvConf,
+    // Where /etc is the machine's: an app that looks names up as in a cluster reads this one.
+    ...(ownResolvConf ? {} : { FAIRLEAD_RESOLV_CONF: resolvConf }),
     ...entry?.env,
     ...requested,
   };
@@ -64,7 +63,7 @@ export function planContainer(options: {
   const args = (container.args ?? (ownCommand ? [] : (entry?.args ?? []))).map((word) => expand(word, lookup));
   const [program, ...rest] = [...command, ...args];
   if (!program) throw new ContainerPlanError("RunContainerError", "the command is empty");
-  return { argv: [program, ...rest], env, cwd: container.workingDir ?? scratch };
+  return { argv: [program, ...rest], env, cwd: container.workingDir ?? scratch, resolvConf };
 }
 
 function optionalEntry(images: ImageTable, image: string): ReturnType<ImageTable["find"]> {

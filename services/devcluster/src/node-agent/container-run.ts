@@ -39,7 +39,7 @@ export class ContainerRun {
     onChange: () => void;
   }) {
     const { container, plan, process, context, onChange } = options;
-    const { clock, place, event, ledger, turnstile, identity } = context;
+    const { clock, place, event, ledger, turnstile, identity, network } = context;
     this.#container = container;
     this.#context = context;
     this.#process = process;
@@ -49,7 +49,9 @@ export class ContainerRun {
       ports: container.ports ?? [],
       run: async (argv, timeoutMs, signal) => {
         await turnstile.next();
-        return runCommand({ argv, env, cwd: plan.cwd, timeoutMs, clock, signal });
+        const [program = "", ...args] = argv;
+        const command = { ...plan, argv: [program, ...args] as const, env };
+        return runCommand({ program: command, network: network(), timeoutMs, clock, signal });
       },
     };
     this.#probes = new ContainerProbes({

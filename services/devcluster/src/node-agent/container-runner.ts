@@ -134,7 +134,7 @@ export class ContainerRunner {
 
   /** Tries until the container can be started; `undefined` when it is ended before. */
   async #plan(): Promise<ContainerPlan | undefined> {
-    const { pod, place, sources, images, inherited, directories, identity, clock } = this.#context;
+    const { pod, place, sources, images, inherited, directories, identity, clock, network } = this.#context;
     while (!this.#ending.signal.aborted) {
       try {
         const dnsFile = this.#writeResolvConf();
@@ -148,6 +148,7 @@ export class ContainerRunner {
           images,
           scratch,
           resolvConf: dnsFile,
+          ownResolvConf: network().ownResolvConf,
           inherited,
         });
       } catch (error) {
@@ -196,7 +197,7 @@ export class ContainerRunner {
 
   /** One run, from start to end; leaves the state `terminated`. */
   async #runOnce(plan: ContainerPlan): Promise<void> {
-    const { ledger, turnstile, directories, identity, clock, event } = this.#context;
+    const { ledger, turnstile, directories, identity, clock, event, network } = this.#context;
     const containerId = newContainerId();
     const startedAt = clock.now();
     const logFile = directories.logFile(identity, this.name, this.#restartCount);
@@ -210,7 +211,8 @@ export class ContainerRunner {
         "Pulled",
         `Container image ${JSON.stringify(this.#container.image ?? "")} already present on machine`,
       );
-      process = await ContainerProcess.start({ plan, logFile, ledger, podUid: identity.uid, container: this.name });
+      const what = { plan, network: network(), logFile, ledger };
+      process = await ContainerProcess.start({ ...what, podUid: identity.uid, container: this.name });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       event("Warning", "Failed", `Error: ${message}`);

@@ -2,8 +2,9 @@
  * The node agent of the development cluster: what a kubelet does, with processes instead of containers.
  *
  * - A container is a process in a group of its own, in its pod's scratch directory, with a listed environment. Containers
- *   of one pod share the pod's address (`POD_IP`), an address of 127.0.0.0/8 that needs no set-up. There is no isolation:
- *   files outside the scratch directory (`/tmp`, too) are the machine's.
+ *   of one pod share the pod's address (`POD_IP`): an address of 127.0.0.0/8 that needs no set-up, or one in a network namespace
+ *   of the pod's own (src/node-agent/network). There is no isolation beyond that: files outside the scratch directory (`/tmp`, too)
+ *   are the machine's, except for /etc/resolv.conf in a pod with a network namespace.
  * - A pod that is deleted leaves the endpoints at once; SIGTERM follows {@link TERMINATION_DELAY_MS} later, so that every
  *   proxy knows of it before an app that does not wait closes its socket.
  * - Processes are ours by a record on disk and by marks in their environment: a start after `kill -9` ends the leftovers of
@@ -22,6 +23,7 @@ import { MAX_NODES } from "./limits.ts";
 import { PodDirectories } from "./log/pod-directories.ts";
 import { podLog } from "./log/pod-log.ts";
 import type { PodLogRequest } from "./log/pod-log.ts";
+import { podNetworks } from "./network/pod-networks.ts";
 import { NodeAgents } from "./node-agents.ts";
 import type { ManagedNode } from "./node-agents.ts";
 import { NodeRegistration } from "./node-registration.ts";
@@ -47,6 +49,8 @@ export interface NodeAgentConfig {
   readonly images: string;
   /** Addresses of the cluster's name server, for the pods' resolv.conf; without them pods resolve as the machine does. */
   readonly clusterDns?: readonly string[] | undefined;
+  /** How the path of every network namespace begins, if nodes and pods have their own. */
+  readonly networkNamespaces?: string | undefined;
   /** cluster.local unless told. */
   readonly clusterDomain?: string | undefined;
 }
@@ -76,6 +80,11 @@ export function createNodeAgents(options: {
   if (config.nodes < 1 || config.nodes > MAX_NODES) {
     throw new InvalidInputError("nodes", `must be 1 to ${MAX_NODES}, not ${config.nodes}`);
   }
+  const places = Array.from({ length: config.nodes }, (_, index) => ({
+    name: `node-${index + 1}`,
+    address: nodeAddress(config.nodeCidr, index + 1),
+    podCidr: nodeSubnet(config.podCidr, index + 1, config.nodes),
+  }));
   const directories = new PodDirectories({ stateDir: config.stateDir });
   const context: NodeContext = {
     api,
@@ -86,6 +95,7 @@ export function createNodeAgents(options: {
     images: new ImageTable({ path: config.images }),
     ledger: new ProcessLedger({ directory: join(config.stateDir, "processes"), clock }),
     turnstile: new Turnstile(),
+    networks: podNetworks({ prefix: config.networkNamespaces, nodes: places, clock }),
     sources: {
       configMap: (namespace, name) => api.find("configmaps", namespace, name),
       secret: (namespace, name) => api.find("secrets", namespace, name),
@@ -98,19 +108,15 @@ export function createNodeAgents(options: {
     }),
     inherited: options.inherited ?? process.env,
   };
-  const nodes = Array.from({ length: config.nodes }, (_, index): ManagedNode => {
-    const subnet = nodeSubnet(config.podCidr, index + 1, config.nodes);
-    const place = { name: `node-${index + 1}`, address: nodeAddress(config.nodeCidr, index + 1), podCidr: subnet };
-    return {
-      registration: new NodeRegistration({ place, api, clock }),
-      addresses: new AddressPool({ subnet }),
-    };
-  });
+  const nodes = places.map((place): ManagedNode => ({
+    registration: new NodeRegistration({ place, api, clock }),
+    addresses: new AddressPool({ subnet: place.podCidr }),
+  }));
   const agents = new NodeAgents({ context, nodes });
   const runner = (uid: string): ReturnType<NodeAgents["runner"]> => agents.runner(uid);
   return {
     name: agents.name,
-    nodes: nodes.map(({ registration }) => ({ name: registration.place.name, address: registration.place.address })),
+    nodes: places.map(({ name, address }) => ({ name, address })),
     start: () => agents.start(),
     stop: () => agents.stop(),
     podLog: (request) => podLog(request, { api, clock, directories, runner }),

@@ -43,7 +43,7 @@ export class NodeAgents implements Startable {
   }
 
   async start(): Promise<void> {
-    const { api, ledger, directories, log } = this.#context;
+    const { api, ledger, directories, networks, log } = this.#context;
     ledger.open();
     const pods = api.list("pods").items.filter((pod) => this.#nodes.has(pod.spec?.nodeName ?? ""));
     // First of all: nobody is to be led to an address where nothing runs any more.
@@ -51,6 +51,7 @@ export class NodeAgents implements Startable {
     const { killed, left } = await ledger.reap();
     if (killed > 0) log.info("processes of an earlier run were ended", { killed });
     if (left.length > 0) log.warn("processes of an earlier run do not end", { pids: left });
+    await networks.open();
     directories.keepOnly(pods.map(identityOf));
     this.#dismissFormerNodes();
     for (const { registration } of this.#nodes.values()) registration.check();
@@ -69,7 +70,7 @@ export class NodeAgents implements Startable {
     this.#unwatch?.();
     this.#cancelCheck?.();
     this.#rotation.stop();
-    const { api, ledger, log } = this.#context;
+    const { api, ledger, networks, log } = this.#context;
     for (const { registration } of this.#nodes.values())
       this.#attempt("the node was not retired", () => registration.retire());
     const runners = [...this.#runners.values()];
@@ -81,6 +82,7 @@ export class NodeAgents implements Startable {
     this.#runners.clear();
     const { left } = await ledger.reap();
     if (left.length > 0) log.warn("processes do not end", { pids: left });
+    await networks.close();
     ledger.close();
   }
 

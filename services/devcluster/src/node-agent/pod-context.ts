@@ -8,6 +8,7 @@ import type { PodPlace } from "./environment/field-reference.ts";
 import type { DnsSurroundings } from "./environment/resolv-conf.ts";
 import type { ImageTable } from "./image-table.ts";
 import type { PodDirectories, PodIdentity } from "./log/pod-directories.ts";
+import type { PodNetwork, PodNetworks } from "./network/pod-network.ts";
 import type { ProcessLedger } from "./process/process-ledger.ts";
 import type { Turnstile } from "./process/turnstile.ts";
 
@@ -21,6 +22,7 @@ export interface NodeContext {
   readonly images: ImageTable;
   readonly ledger: ProcessLedger;
   readonly turnstile: Turnstile;
+  readonly networks: PodNetworks;
   readonly sources: EnvironmentSources;
   /** What pods' resolv.conf is made from, as it is now. */
   readonly dns: () => DnsSurroundings;
@@ -32,6 +34,8 @@ export interface NodeContext {
 export interface PodContext extends NodeContext {
   readonly identity: PodIdentity;
   readonly place: PodPlace;
+  /** The pod's own network; throws before it has one. */
+  readonly network: () => PodNetwork;
   /** The pod as the API last showed it. */
   readonly pod: () => Pod;
   /** Records an event about the pod. */

@@ -6,8 +6,9 @@ import { ContainerRunner } from "./container-runner.ts";
 import type { RestartPolicy } from "./container-runner.ts";
 import { resume, waiting } from "./container-state.ts";
 import { PodEventRecorder } from "./event-recorder.ts";
-import { DEFAULT_GRACE_SECONDS, FORCED_GRACE_MS, TERMINATION_DELAY_MS } from "./limits.ts";
+import { CONFIGURATION_RETRY_MS, DEFAULT_GRACE_SECONDS, FORCED_GRACE_MS, TERMINATION_DELAY_MS } from "./limits.ts";
 import type { PodIdentity } from "./log/pod-directories.ts";
+import type { PodNetwork } from "./network/pod-network.ts";
 import { pause } from "./pause.ts";
 import type { NodeContext, PodContext } from "./pod-context.ts";
 import { podStatus, sidecarNames } from "./pod-status.ts";
@@ -28,7 +29,11 @@ export class PodRunner {
   readonly #apps: readonly ContainerRunner[];
   readonly #sidecars: ReadonlySet<string>;
   readonly #settled: () => void;
+  readonly #nodeName: string;
+  readonly #ending = new AbortController();
   #pod: Pod;
+  #attached: PodNetwork | undefined;
+  #attaching: Promise<void> | undefined;
   #phase: "running" | "ending" | "silent" = "running";
   #endsWithin = Number.POSITIVE_INFINITY;
   #publishing = false;
@@ -46,6 +51,7 @@ export class PodRunner {
     const { pod, node, podIp, hostIp, nodeName, onSettled } = options;
     this.#pod = pod;
     this.#settled = onSettled;
+    this.#nodeName = nodeName;
     this.identity = identityOf(pod);
     const log = node.log.child({ pod: `${this.identity.namespace}/${this.identity.name}` });
     const onError = (error: unknown): void => log.warn("an event was not recorded", { error: String(error) });
@@ -55,6 +61,10 @@ export class PodRunner {
       log,
       identity: this.identity,
       place: { podIp, hostIp },
+      network: () => {
+        if (this.#attached === undefined) throw new Error("the pod is not on the network yet");
+        return this.#attached;
+      },
       pod: () => this.#pod,
       event: (type, reason, message) => events.record(this.#pod, type, reason, message),
     };
@@ -87,9 +97,16 @@ export class PodRunner {
     this.#publish();
     this.#warnAboutVolumes();
     try {
-      if (await this.#initialize()) await Promise.all(this.#apps.map((runner) => runner.run()));
+      this.#attaching = this.#attach();
+      await this.#attaching;
+      if (this.#attached !== undefined && (await this.#initialize()))
+        await Promise.all(this.#apps.map((runner) => runner.run()));
       // Sidecars do not keep a pod alive whose work is done.
-      if (this.#phase === "running") await this.#endSidecars(this.#graceMs(), 0);
+      if (this.#phase === "running") {
+        await this.#endSidecars(this.#graceMs(), 0);
+        // Whoever looks at it later wants its status and its logs.
+        await this.#detach();
+      }
     } catch (error) {
       this.#context.log.error("the pod could not be run", { error: String(error) });
     }
@@ -109,22 +126,55 @@ export class PodRunner {
     if (graceMs >= this.#endsWithin) return;
     this.#endsWithin = graceMs;
     const again = this.#phase === "ending";
-    this.#phase = "ending";
+    this.#endAs("ending");
     const ended = this.#end({ graceMs, delayMs: TERMINATION_DELAY_MS, hook: true });
     if (!again) void ended.then(() => this.#finalize());
   }
 
   /** The object is gone from the API, maybe by force: whatever still runs ends soon. */
   async removed(): Promise<void> {
-    this.#phase = "silent";
+    this.#endAs("silent");
     await this.#end({ graceMs: FORCED_GRACE_MS, delayMs: 0, hook: false });
+    await this.#detach();
     this.#settled();
   }
 
   /** The node agent stops: ends the processes and leaves the object as it is, so that the next start runs it again. */
   async halt(graceMs: number): Promise<void> {
-    this.#phase = "silent";
+    this.#endAs("silent");
     await this.#end({ graceMs, delayMs: 0, hook: false });
+    await this.#detach();
+  }
+
+  #endAs(phase: "ending" | "silent"): void {
+    this.#phase = phase;
+    this.#ending.abort();
+  }
+
+  /** Puts the pod onto the network; tries until it is there, or the pod is to end. */
+  async #attach(): Promise<void> {
+    const { networks, place, clock, event } = this.#context;
+    const hostNetwork = this.#pod.spec?.hostNetwork ?? false;
+    while (!this.#ending.signal.aborted) {
+      try {
+        this.#attached = await networks.attach({ node: this.#nodeName, address: place.podIp, hostNetwork });
+        return;
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        event("Warning", "FailedCreatePodSandBox", `Failed to create pod sandbox: ${reason}`);
+        await pause(clock, CONFIGURATION_RETRY_MS, this.#ending.signal);
+      }
+    }
+  }
+
+  /** Nothing of the pod runs any more, and nothing will. */
+  async #detach(): Promise<void> {
+    await this.#attaching;
+    const attached = this.#attached;
+    this.#attached = undefined;
+    await attached?.detach().catch((error: unknown) => {
+      this.#context.log.warn("the pod's network was not removed", { error: String(error) });
+    });
   }
 
   #runner(

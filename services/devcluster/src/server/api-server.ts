@@ -40,7 +40,8 @@ export class PortInUseError extends CodedError {
 
 /** What the server needs. */
 export interface ApiServerOptions {
-  readonly address: string;
+  /** One or more; the port is the same at all of them. */
+  readonly addresses: readonly string[];
   /** 0 takes a free port. */
   readonly port: number;
   /** Asked for once, at start. */
@@ -56,7 +57,7 @@ export class ApiServer implements Startable {
   readonly name = "API server";
   readonly #options: ApiServerOptions;
   readonly #router: Router;
-  #server: Server | undefined;
+  #servers: Server[] | undefined;
   #port = 0;
   #serving = false;
 
@@ -82,7 +83,40 @@ export class ApiServer implements Startable {
 
   /** Takes the port; throws {@link PortInUseError}. Requests are served from {@link open} on. */
   async start(): Promise<void> {
-    const { address, port, log } = this.#options;
+    const servers: Server[] = [];
+    let { port } = this.#options;
+    try {
+      for (const address of this.#options.addresses) {
+        const server = this.#makeServer(servers);
+        servers.push(server);
+        port = await listen(server, address, port);
+      }
+    } catch (error) {
+      for (const server of servers) server.close();
+      throw error;
+    }
+    this.#servers = servers;
+    this.#port = port;
+  }
+
+  /** Ends the watches in good order, then everything else. */
+  async stop(): Promise<void> {
+    const servers = this.#servers;
+    if (!servers) return;
+    this.#servers = undefined;
+    this.#serving = false;
+    const closed = servers.map((server) => once(server, "close"));
+    for (const server of servers) server.close();
+    this.#router.end();
+    for (const server of servers) server.closeIdleConnections();
+    const cancel = this.#options.parts.clock.setTimer(stopGraceMs, () => {
+      for (const server of servers) server.closeAllConnections();
+    });
+    await Promise.all(closed);
+    cancel();
+  }
+
+  #makeServer(all: readonly Server[]): Server {
     const { ca, server: own } = this.#options.credentials();
     const server = createServer(
       {
@@ -98,41 +132,21 @@ export class ApiServer implements Startable {
         keepAliveTimeout: idleTimeoutMs,
       },
       (request, response) => {
-        response.once("close", () => this.#closeIdle(server));
+        response.once("close", () => this.#closeIdle(all));
         void this.#serve(request, response);
       },
     );
     server.maxConnections = maxConnections;
-    server.on("tlsClientError", (error) => log.debug("a TLS handshake failed", { error: error.message }));
-    server.listen(port, address);
-    try {
-      await once(server, "listening");
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "EADDRINUSE") throw new PortInUseError(address, port, { cause });
-      throw cause;
-    }
-    this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
-  }
-
-  /** Ends the watches in good order, then everything else. */
-  async stop(): Promise<void> {
-    const server = this.#server;
-    if (!server) return;
-    this.#server = undefined;
-    this.#serving = false;
-    const closed = once(server, "close");
-    server.close();
-    this.#router.end();
-    server.closeIdleConnections();
-    const cancel = this.#options.parts.clock.setTimer(stopGraceMs, () => server.closeAllConnections());
-    await closed;
-    cancel();
+    server.on("tlsClientError", (error) => this.#options.log.debug("a TLS handshake failed", { error: error.message }));
+    return server;
   }
 
   // After close(), a connection whose last answer ends would stay as long as an idle one may.
-  #closeIdle(server: Server): void {
-    if (!this.#server) setImmediate(() => server.closeIdleConnections());
+  #closeIdle(servers: readonly Server[]): void {
+    if (this.#servers) return;
+    setImmediate(() => {
+      for (const server of servers) server.closeIdleConnections();
+    });
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -160,6 +174,17 @@ export class ApiServer implements Startable {
     const message = error instanceof Error ? error.message : String(error);
     return new ApiError(500, "InternalError", `Internal error occurred: ${message}`);
   }
+}
+
+async function listen(server: Server, address: string, port: number): Promise<number> {
+  server.listen(port, address);
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "EADDRINUSE") throw new PortInUseError(address, port, { cause });
+    throw cause;
+  }
+  return (server.address() as AddressInfo).port;
 }
 
 function authenticate(request: IncomingMessage): void {

@@ -4,6 +4,7 @@ import type { Endpoints, EndpointSlice, Namespace, Service } from "@fairlead/kub
 import { bigIntToAddress, cidrContains, cidrParts, ipAddress, isLoopback } from "@fairlead/types";
 import type { Cidr, Clock } from "@fairlead/types";
 import type { ClusterApi } from "../api/cluster-api.ts";
+import { addressRules } from "../strategies/address-rules.ts";
 
 const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
@@ -24,7 +25,7 @@ const repairDelayMs = 100;
 /**
  * Makes, or brings up to date, the four namespaces and the Service `kubernetes` at the first address of its range, with the API
  * server behind it; whoever deletes or changes the Service or its endpoints later (`kubectl delete all --all`) finds them made anew.
- * Where the pod range is not a loopback one, the server's loopback address may not be an endpoint, and the Service has none.
+ * Where pods have no loopback addresses, a loopback address of the server may not be an endpoint, and the Service has none.
  */
 export class Bootstrap implements Startable {
   readonly name = "bootstrap objects";
@@ -72,7 +73,18 @@ export class Bootstrap implements Startable {
 
   #ensure(): void {
     this.#ensureService();
-    if (isLoopback(ipAddress(podNetwork(this.#options.podCidr)))) this.#ensureEndpoints();
+    const { podCidr, apiAddress } = this.#options;
+    const reached = addressRules(podCidr).loopbackAllowed || !isLoopback(ipAddress(apiAddress().address));
+    if (reached) this.#ensureEndpoints();
+    else this.#removeEndpoints();
+  }
+
+  /** An earlier run may have had an address that could be one. */
+  #removeEndpoints(): void {
+    const { api } = this.#options;
+    for (const resource of ["endpointslices", "endpoints"] as const) {
+      if (api.find(resource, "default", serviceName)) api.delete(resource, "default", serviceName);
+    }
   }
 
   #ensureService(): void {
@@ -130,7 +142,3 @@ export class Bootstrap implements Startable {
 }
 
 const serviceName = "kubernetes";
-
-function podNetwork(range: Cidr): string {
-  return range.slice(0, range.indexOf("/"));
-}

@@ -1,7 +1,9 @@
 /** A command run within a container's surroundings, for exec probes and hooks: its own group, its output kept in part. */
-import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
 import type { Clock } from "@fairlead/types";
 import { PROBE_OUTPUT_BYTES } from "../limits.ts";
+import type { PodNetwork, PodProgram } from "../network/pod-network.ts";
 import { exitCode } from "./container-process.ts";
 import { sendSignal } from "./proc-table.ts";
 
@@ -13,9 +15,8 @@ export type CommandResult =
 
 /** Where and how a command runs. */
 export interface CommandOptions {
-  readonly argv: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
+  readonly program: PodProgram;
+  readonly network: PodNetwork;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly signal?: AbortSignal;
@@ -23,13 +24,18 @@ export interface CommandOptions {
 
 /** Runs a command; its group is killed after `timeoutMs` or when `signal` is aborted. Never throws. */
 export function runCommand(options: CommandOptions): Promise<CommandResult> {
-  const { argv, env, cwd, timeoutMs, clock, signal } = options;
-  const [program = "", ...args] = argv;
+  const { program, network, timeoutMs, clock, signal } = options;
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
     let stopped = false;
-    const child = spawn(program, args, { cwd, env: { ...env }, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    let child: ChildProcess;
+    try {
+      child = network.spawn(program, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    } catch (error) {
+      return resolve({ kind: "unstartable", reason: error instanceof Error ? error.message : String(error) });
+    }
+    const outputs = [child.stdout, child.stderr] as [Readable, Readable];
     const stop = (): void => {
       stopped = true;
       if (child.pid !== undefined) sendSignal(-child.pid, "SIGKILL");
@@ -41,14 +47,12 @@ export function runCommand(options: CommandOptions): Promise<CommandResult> {
       if (size < PROBE_OUTPUT_BYTES) chunks.push(chunk.subarray(0, PROBE_OUTPUT_BYTES - size));
       size += chunk.length;
     };
-    child.stdout.on("data", keep);
-    child.stderr.on("data", keep);
+    for (const output of outputs) output.on("data", keep);
     const settle = (result: CommandResult): void => {
       cancel();
       signal?.removeEventListener("abort", stop);
       // A background process of the command may hold the pipes open: their end is not waited for.
-      child.stdout.destroy();
-      child.stderr.destroy();
+      for (const output of outputs) output.destroy();
       resolve(result);
     };
     child.once("error", (error) => settle({ kind: "unstartable", reason: error.message }));

@@ -1,8 +1,8 @@
 /** One container's process: a group of its own, its output straight into a file. */
-import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
 import type { ContainerPlan } from "../container-plan.ts";
+import type { PodNetwork } from "../network/pod-network.ts";
 import { ContainerPlanError } from "../plan-error.ts";
 import type { ProcessLedger } from "./process-ledger.ts";
 import { sendSignal } from "./proc-table.ts";
@@ -61,20 +61,21 @@ export class ContainerProcess {
    */
   static async start(options: {
     plan: ContainerPlan;
+    network: PodNetwork;
     logFile: string;
     ledger: ProcessLedger;
     podUid: string;
     container: string;
   }): Promise<ContainerProcess> {
-    const { plan, logFile, ledger, podUid, container } = options;
-    const [program, ...args] = plan.argv;
+    const { plan, network, logFile, ledger, podUid, container } = options;
+    const [program] = plan.argv;
     // Else the system's ENOENT would read as if the program were missing.
     if (!existsSync(plan.cwd)) throw cannotRun(program, new Error(`the working directory ${plan.cwd} does not exist`));
     const output = openSync(logFile, "a");
     let child: ChildProcess;
     try {
       const env = { ...plan.env, ...ledger.marks(podUid, container) };
-      child = spawn(program, args, { cwd: plan.cwd, env, detached: true, stdio: ["ignore", output, output] });
+      child = network.spawn({ ...plan, env }, { detached: true, stdio: ["ignore", output, output] });
     } catch (error) {
       throw cannotRun(program, error);
     } finally {
