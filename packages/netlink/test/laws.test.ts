@@ -117,6 +117,32 @@ test("random bytes and damaged messages are read or refused, without any other e
   );
 }, 600_000);
 
+describe("a writer whose memory has to grow", () => {
+  test.for<[string, (writer: NetlinkWriter) => void, string]>([
+    ["u8", (writer) => writer.u8(0xab), "ab"],
+    ["u16", (writer) => writer.u16(0xabcd), "cdab"],
+    ["u16BE", (writer) => writer.u16BE(0xabcd), "abcd"],
+    ["u32", (writer) => writer.u32(0xabcd_ef01), "01efcdab"],
+    ["u32BE", (writer) => writer.u32BE(0xabcd_ef01), "abcdef01"],
+    ["i32", (writer) => writer.i32(-2), "feffffff"],
+    ["i32BE", (writer) => writer.i32BE(-2), "fffffffe"],
+    ["u64", (writer) => writer.u64(0xabn), "ab00000000000000"],
+    ["u64BE", (writer) => writer.u64BE(0xabn), "00000000000000ab"],
+    ["a few bytes", (writer) => writer.raw(Buffer.from("abcdef", "hex")), "abcdef"],
+    ["many bytes", (writer) => writer.raw(Buffer.alloc(40, 0xab)), "ab".repeat(40)],
+    ["a text", (writer) => writer.zeroTerminated("xyz"), "78797a00"],
+  ])("loses nothing of %s, wherever the memory ends", ([, write, hex]) => {
+    const bytes = hex.length / 2;
+    // The first memory has 4,096 bytes; it ends before, in and after what is written.
+    for (let left = 0; left <= bytes; left++) {
+      const writer = new NetlinkWriter();
+      writer.raw(new Uint8Array(4_096 - left));
+      write(writer);
+      expect(writer.bytes().toString("hex", 4_096 - left), `with ${left} bytes left`).toBe(hex);
+    }
+  });
+});
+
 describe("what does not fit the wire", () => {
   const writer = new NetlinkWriter();
 

@@ -71,7 +71,9 @@ export class NetlinkWriter {
   }
 
   u8(value: number): void {
-    this.#memory[this.#room(1)] = checked(value, 0, 0xff);
+    // Asked for first, as everywhere here: making room may replace the memory.
+    const at = this.#room(1);
+    this.#memory[at] = checked(value, 0, 0xff);
   }
 
   u16(value: number): void {
