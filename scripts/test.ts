@@ -91,8 +91,8 @@ async function hasSuites(level: Level): Promise<boolean> {
 async function runVitestInGuest(level: Level): Promise<number> {
   try {
     return await runInGuest({
-      // Nothing below the repository can be written: the configuration is loaded as it is, and no results are kept.
-      command: ["vitest", ...vitest(level), "--configLoader=native", "--no-cache"],
+      // Nothing below the repository can be written, so the configuration is loaded as it is.
+      command: ["vitest", ...vitest(level), "--configLoader=native"],
       cwd: process.cwd(),
       env: { ...guestEnvironment(), FAIRLEAD_SKIPS: skips },
       writable: [scratch],

@@ -3,6 +3,7 @@ import { systemClock } from "@fairlead/host";
 import { needs } from "@fairlead/testkit";
 import { ConntrackClient } from "../../src/conntrack/conntrack-client.ts";
 import { Conversation } from "../../src/conversation.ts";
+import { type IpvsClient, openIpvs } from "../../src/ipvs/ipvs-client.ts";
 import { openKernelTransport } from "../../src/kernel-transport.ts";
 import { NetlinkMonitor } from "../../src/monitor.ts";
 import { NftablesClient } from "../../src/nftables/nftables-client.ts";
@@ -35,6 +36,13 @@ export class Kernel {
 
   route(): RouteClient {
     return new RouteClient({ conversation: this.conversation(NetlinkFamily.ROUTE) });
+  }
+
+  /** On a socket of its own; throws where this kernel has no IPVS. */
+  async ipvs(): Promise<IpvsClient> {
+    const client = await openIpvs(this.conversation(NetlinkFamily.GENERIC));
+    if (client === undefined) throw new Error("this kernel has no IPVS");
+    return client;
   }
 
   /** Listens; what was lost is noted in `resyncs`. */
