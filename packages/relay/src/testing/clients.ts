@@ -10,22 +10,22 @@ import type { At } from "./entries.ts";
 const PATIENCE_MS = 5_000;
 
 /** Connects, and gives everything that the server says until it ends. Rejects with the system's error. */
-export async function ask(at: At, from?: string): Promise<string> {
-  const socket = await open(at, from);
+export async function ask(at: At, from?: string, patienceMs = PATIENCE_MS): Promise<string> {
+  const socket = await open(at, from, patienceMs);
   return readAll(socket);
 }
 
-/** The code of the error that a connection ends with, or "answered" and what was said. */
-export async function outcome(at: At, from?: string): Promise<string> {
+/** The code of the error that a connection ends with (ABORT_ERR if there is no answer in time), or "answered" and what was said. */
+export async function outcome(at: At, from?: string, patienceMs = PATIENCE_MS): Promise<string> {
   try {
-    return `answered ${await ask(at, from)}`;
+    return `answered ${await ask(at, from, patienceMs)}`;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? String(error);
   }
 }
 
 /** An open connection, half-open allowed. */
-export async function open(at: At, from?: string): Promise<Socket> {
+export async function open(at: At, from?: string, patienceMs = PATIENCE_MS): Promise<Socket> {
   const socket = connect({
     host: at.address,
     port: at.port,
@@ -33,9 +33,13 @@ export async function open(at: At, from?: string): Promise<Socket> {
     noDelay: true,
     ...(from === undefined ? {} : { localAddress: from }),
   });
-  await once(socket, "connect", { signal: AbortSignal.timeout(PATIENCE_MS) });
-  // Whoever reads it hears of an error; one that only holds it open need not.
-  socket.on("error", () => undefined);
+  try {
+    await once(socket, "connect", { signal: AbortSignal.timeout(patienceMs) });
+  } finally {
+    // Whoever reads it hears of an error; one that only holds it open need not, and nobody is left for one that came too late.
+    socket.on("error", () => undefined);
+    if (socket.connecting) socket.destroy();
+  }
   return socket;
 }
 

@@ -1,5 +1,12 @@
 /** Tables without Services: one to see whether the kernel takes ours, and one to leave behind. */
-import { type NftablesClient, NftablesTransaction, NftHook, NftPriority } from "@fairlead/netlink";
+import {
+  type NftablesClient,
+  NftablesTransaction,
+  NftHook,
+  NftPriority,
+  NftRegister,
+  nftRule,
+} from "@fairlead/netlink";
 import { IpFamily } from "@fairlead/types";
 import { FamilyLayout, tableName } from "./layout.ts";
 
@@ -29,8 +36,8 @@ export async function probeTable(nftables: NftablesClient): Promise<void> {
 }
 
 /**
- * Puts in the table's place one that has the chains for translation alone, without rules: without any, the kernel would stop translating
- * connections that are open. In one transaction, so that it never is without.
+ * Puts in the table's place one that does nothing but keep the kernel tracking and translating connections, which it would stop doing for
+ * those that are open, too, without any chain or rule that wants it. In one transaction, so that it never is without.
  */
 export async function writeBareNat(nftables: NftablesClient): Promise<void> {
   const transaction = new NftablesTransaction({ family: "ip" });
@@ -44,7 +51,12 @@ export async function writeBareNat(nftables: NftablesClient): Promise<void> {
       ["nat-output", "output", NftPriority.dstnat],
       ["nat-postrouting", "postrouting", NftPriority.srcnat],
     ] as const) {
-      transaction.addChain({ table: tableName, name, type: "nat", hook: { number: NftHook[hook], priority } });
+      const table = tableName;
+      transaction.addChain({ table, name, type: "nat", hook: { number: NftHook[hook], priority } }).addRule({
+        table,
+        chain: name,
+        expressions: [nftRule.ct("state", NftRegister.firstWord), nftRule.verdictOf("return")],
+      });
     }
   }
   if (transaction.size > 0) await nftables.commit(transaction);

@@ -45,10 +45,15 @@ export class FamilyTable {
     this.#chains = chains(this.layout);
   }
 
-  /** Takes over the numbers that the kernel has from an earlier run. Before the first change. */
-  async remember(nftables: NftablesClient): Promise<void> {
+  /**
+   * Fills the empty table with these entries, and takes over the numbers that the kernel has from an earlier run. Returns what the kernel
+   * holds.
+   */
+  async load(nftables: NftablesClient, entries: readonly ServicePortEntry[]): Promise<void> {
     const kernel = await readTable(nftables, this.layout);
     if (kernel !== undefined && hasOurShape(this.layout, kernel)) this.model.remember(memoryOf(this.layout, kernel));
+    this.model.load(entries.filter(({ family }) => family === this.layout.family));
+    this.model.forgetEarlierRun();
   }
 
   /** Goes on to the next state; what it gives is to be written. Entries of the other family are passed over. */

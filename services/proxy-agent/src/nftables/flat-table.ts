@@ -56,6 +56,20 @@ export class FlatTable {
     this.#handlers.remember(memory.handlers);
   }
 
+  /** Fills the empty table; what is to be written is all of {@link elements}. */
+  load(entries: readonly ServicePortEntry[]): void {
+    for (const entry of entries) {
+      this.#entries.set(entry.key, entry);
+      this.#claims.claim(entry);
+    }
+    for (const entry of entries) {
+      const placed = this.#placedOf(entry, undefined);
+      this.#placed.set(entry.key, placed);
+      for (const handler of handlersOf(placed)) this.#handlers.use(handler);
+      for (const element of this.#sharedOf(placed)) this.#share(element, 1);
+    }
+  }
+
   /** After the first change: what the earlier run had and nobody has now is forgotten. */
   forgetEarlierRun(): void {
     this.#lists.forgetEarlierRun([...this.#placed.values()].flatMap(({ cluster, local }) => [cluster, local]));
@@ -66,7 +80,7 @@ export class FlatTable {
     const touched = new Set<EntryKey>();
     const touch = (entry: ServicePortEntry): void => {
       touched.add(entry.key);
-      for (const other of this.#claims.rivals(entry)) touched.add(other);
+      for (const { key } of this.#claims.rivals(entry)) touched.add(key);
     };
     for (const key of removed) {
       const entry = this.#entries.get(key);
@@ -120,7 +134,12 @@ export class FlatTable {
   /** Who has an address that the entry wants; undefined if it is the entry itself. */
   ownerOf(entry: ServicePortEntry, frontend: Frontend): ServicePortEntry | undefined {
     const owner = this.#claims.owner(entry, frontend);
-    return owner === entry.key ? undefined : this.#entries.get(owner);
+    return owner.key === entry.key ? undefined : owner;
+  }
+
+  /** Entries that want an address which this one wants too. */
+  rivals(entry: ServicePortEntry): readonly ServicePortEntry[] {
+    return this.#claims.rivals(entry);
   }
 
   #place(key: EntryKey, difference: Difference): void {
@@ -150,7 +169,7 @@ export class FlatTable {
   }
 
   #placedOf(entry: ServicePortEntry, before: Placed | undefined): Placed {
-    const frontends = entry.frontends.filter((frontend) => this.#claims.owner(entry, frontend) === entry.key);
+    const frontends = entry.frontends.filter((frontend) => this.#claims.owner(entry, frontend).key === entry.key);
     const scheduler = entry.scheduler ?? this.#options.scheduler;
     const hasLocal = frontends.some(({ policy }) => policy === "Local");
     // The pods' way at an address of external policy Local leads to the endpoints of all nodes.

@@ -139,19 +139,16 @@ export class NftablesPlane implements Plane {
   }
 
   async #apply(change: PlaneChange): Promise<void> {
-    const { nftables } = this.#open();
     if (change.node !== undefined) this.#takeNode(change.node.podRanges);
     const first = !this.#taken;
-    if (first) for (const table of this.#tables) await table.remember(nftables);
     const former = [...change.removed, ...change.updated.map(({ before }) => before)];
     const current = [...change.added, ...change.updated.map(({ after }) => after)];
     if (!first && this.#options.trafficCounters) await this.#countBeforeTheyGo(change);
-    const works = this.#tables.map((table) => table.change(change.removed, current));
-    if (first) await this.#takeOver();
+    if (first) await this.#takeOver(current);
     else {
+      const transaction = new NftablesTransaction({ family: "ip" });
+      for (const table of this.#tables) table.write(transaction, table.change(change.removed, current));
       try {
-        const transaction = new NftablesTransaction({ family: "ip" });
-        this.#tables.forEach((table, index) => table.write(transaction, works[index] as (typeof works)[number]));
         await this.#commit(transaction);
       } catch (error) {
         // Somebody has changed the table under us: what is really there decides what is to be done.
@@ -176,9 +173,9 @@ export class NftablesPlane implements Plane {
   }
 
   /** Brings the kernel from whatever it holds to what it should hold: only what differs is written. */
-  async #takeOver(): Promise<void> {
+  async #takeOver(entries: readonly ServicePortEntry[]): Promise<void> {
+    for (const table of this.#tables) await table.load(this.#open().nftables, entries);
     await this.#bringTo();
-    for (const table of this.#tables) table.model.forgetEarlierRun();
     this.#taken = true;
   }
 
@@ -270,6 +267,9 @@ export class NftablesPlane implements Plane {
   #tell({ added, updated }: PlaneChange): void {
     for (const entry of added) this.#tellOf(entry, undefined);
     for (const { before, after } of updated) this.#tellOf(after, before);
+    const told = new Set([...added, ...updated.map(({ after }) => after)]);
+    const displaced = [...told].flatMap((entry) => this.#tableOf(entry).model.rivals(entry));
+    for (const entry of new Set(displaced)) if (!told.has(entry)) this.#tellOf(entry, entry);
   }
 
   #tellOf(entry: ServicePortEntry, before: ServicePortEntry | undefined): void {
