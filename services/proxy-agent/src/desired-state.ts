@@ -3,7 +3,10 @@ import { FeedView } from "@fairlead/bus";
 import type { FeedBatch } from "@fairlead/bus";
 import { diffByKey } from "@fairlead/reconcile";
 import type { Cidr, IpAddress, Node, NodeName, ServiceKey } from "@fairlead/types";
-import { cidrContains } from "@fairlead/types";
+import { countChanges, triggersOf } from "./feed-changes.ts";
+import type { ChangeCounts, Trigger } from "./feed-changes.ts";
+import { nodePortAddresses } from "./node-port-addresses.ts";
+import type { NodePortRange } from "./option-kinds.ts";
 import { sameEntry } from "./plan/entry.ts";
 import type { EntryKey, ServicePortEntry } from "./plan/entry.ts";
 import { nodesOfHost } from "./plan/holder.ts";
@@ -16,8 +19,8 @@ export interface DesiredStateOptions {
   readonly node: NodeName;
   readonly proxyName: string;
   readonly sharedHost: boolean;
-  /** Ranges that NodePort addresses must lie in; empty means the node's own addresses, all of them. */
-  readonly nodePortRanges: readonly Cidr[];
+  /** Where NodePorts are served; empty means the node's own addresses, all of them. */
+  readonly nodePortRanges: readonly NodePortRange[];
   /** Further addresses of this machine that NodePorts may be served at, if they lie in the ranges. */
   readonly machineAddresses: () => readonly IpAddress[];
 }
@@ -27,8 +30,8 @@ export interface DesiredDifference {
   readonly change: PlaneChange;
   /** Services whose health check is to be set, or ended (`undefined`). */
   readonly healthChecks: ReadonlyMap<ServiceKey, HealthCheckPlan | undefined>;
-  /** Times of the causes, in milliseconds since 1970, of changes that are in this difference for the first time. */
-  readonly triggers: readonly number[];
+  /** Causes of changes that are in this difference for the first time. */
+  readonly triggers: readonly Trigger[];
 }
 
 const nothing: ServicePlan = { entries: new Map() };
@@ -39,27 +42,41 @@ export class DesiredState {
   readonly #view = new FeedView();
   readonly #dirty = new Set<ServiceKey>();
   readonly #plans = new Map<ServiceKey, ServicePlan>();
-  #triggers: number[] = [];
+  #triggers: Trigger[] = [];
   #podRanges: readonly Cidr[] = [];
+  #nodeSeen = false;
 
   constructor(options: DesiredStateOptions) {
     this.#options = options;
   }
 
-  /** Takes a batch of the feed. */
-  feed(batch: FeedBatch): void {
+  /** Takes a batch of the feed; returns how much of it is about what. */
+  feed(batch: FeedBatch): ChangeCounts {
+    const counts = countChanges(batch.changes, this.#view.values);
+    // A snapshot tells of causes that are long past: they say nothing about how fast this agent is.
+    if (batch.source === "live")
+      for (const one of triggersOf(batch.changes, this.#view.values)) this.#triggers.push(one);
     const touched = this.#view.apply(batch);
     for (const service of touched.services) this.#dirty.add(service);
     // Zones, addresses and holders depend on nodes: every Service may come out otherwise.
     if (touched.nodes.size > 0) for (const service of this.#view.services.keys()) this.#dirty.add(service);
-    // A snapshot tells of causes that are long past: they say nothing about how fast this agent is.
-    if (batch.source !== "live") return;
-    for (const change of batch.changes) if (change.trigger !== undefined) this.#triggers.push(change.trigger);
+    this.#nodeSeen ||= this.node !== undefined;
+    return counts;
   }
 
   /** This agent's Node object, if the feed has it. */
   get node(): Node | undefined {
     return this.#view.nodes.get(this.#options.node);
+  }
+
+  /** Whether load balancers may count on the node: it is not about to leave, and has not gone. True before the feed has told of it. */
+  get nodeEligible(): boolean {
+    return this.node === undefined ? !this.#nodeSeen : !this.node.leaving;
+  }
+
+  /** Every entry as last taken. */
+  *entries(): Iterable<ServicePortEntry> {
+    for (const { entries } of this.#plans.values()) yield* entries.values();
   }
 
   /** Plans what is dirty and gives the difference; the next call starts from here. */
@@ -116,11 +133,8 @@ export class DesiredState {
 
   #nodePortAddresses(): readonly IpAddress[] {
     const { nodePortRanges, sharedHost, machineAddresses } = this.#options;
-    const own = (this.node?.addresses ?? []).map(({ address }) => address);
-    if (nodePortRanges.length === 0) return [...new Set(own)].sort();
     // On a shared host the machine's other addresses are not this node's alone.
-    const all = sharedHost ? own : [...own, ...machineAddresses()];
-    const chosen = all.filter((address) => nodePortRanges.some((range) => cidrContains(range, address)));
-    return [...new Set(chosen)].sort();
+    const others = sharedHost || nodePortRanges.length === 0 ? [] : machineAddresses();
+    return nodePortAddresses(this.node?.addresses ?? [], others, nodePortRanges);
   }
 }

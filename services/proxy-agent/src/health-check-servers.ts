@@ -3,6 +3,9 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { Server, ServerResponse } from "node:http";
 import type { Logger } from "@fairlead/host";
+import { Family, Ipv6Option, Level, openSocket, socketAddress, SocketOption, SocketType } from "@fairlead/sockets";
+import type { NetworkNamespace } from "@fairlead/sockets";
+import { familyOf } from "@fairlead/types";
 import type { IpAddress, Port, ServiceKey } from "@fairlead/types";
 import { aboutService } from "./event-sink.ts";
 import type { EventSink } from "./event-sink.ts";
@@ -10,6 +13,9 @@ import type { HealthCheckPlan } from "./plan/service-table.ts";
 
 /** Connections at once to the port of one Service; more are closed unanswered. */
 export const MAX_HEALTH_CHECK_CONNECTIONS = 64;
+
+/** Connections that wait to be accepted, where this process opens the socket itself. */
+const LISTEN_BACKLOG = 64;
 
 /** Time for a question to arrive whole, in milliseconds. */
 export const HEALTH_CHECK_TIMEOUT_MS = 5_000;
@@ -27,12 +33,15 @@ export class HealthCheckServers {
   readonly #events: EventSink;
   readonly #log: Logger;
   readonly #healthy: () => boolean;
+  readonly #namespace: NetworkNamespace | undefined;
   readonly #running = new Map<ServiceKey, Running>();
 
-  constructor(options: { events: EventSink; log: Logger; healthy: () => boolean }) {
+  /** `namespace` is where the node's addresses are; absent: in this process' own. */
+  constructor(options: { events: EventSink; log: Logger; healthy: () => boolean; namespace?: NetworkNamespace }) {
     this.#events = options.events;
     this.#log = options.log;
     this.#healthy = options.healthy;
+    this.#namespace = options.namespace;
   }
 
   /** Says what is asked of one Service from now on; undefined: nothing. Never rejects: a failed bind becomes an Event. */
@@ -65,8 +74,9 @@ export class HealthCheckServers {
       (_, response) => this.#answer(running.plan, response),
     );
     server.maxConnections = MAX_HEALTH_CHECK_CONNECTIONS;
-    server.listen({ host: address, port, ipv6Only: true });
     try {
+      if (this.#namespace === undefined) server.listen({ host: address, port, ipv6Only: true });
+      else server.listen({ fd: boundIn(this.#namespace, address, port), backlog: LISTEN_BACKLOG });
       await once(server, "listening");
       server.on("error", (error) => this.#log.warn("a health check connection failed", { error }));
       running.servers.push(server);
@@ -77,7 +87,8 @@ export class HealthCheckServers {
         reason: "FailedToStartServiceHealthcheck",
         message: `The health check port ${address}:${port} cannot be served: ${(error as Error).message}. Load balancers will take this node for one without endpoints.`,
       });
-      this.#log.warn("a health check port cannot be served", { service, address, port, error });
+      const { namespace, name } = service;
+      this.#log.warn("a health check port cannot be served", { service: `${namespace}/${name}`, address, port, error });
     }
   }
 
@@ -91,6 +102,22 @@ export class HealthCheckServers {
       connection: "close",
     });
     response.end(JSON.stringify({ service: { namespace, name }, localEndpoints, serviceProxyHealthy }));
+  }
+}
+
+/** A socket of another namespace, for Node to listen with: Node itself opens sockets where its thread is. */
+function boundIn(namespace: NetworkNamespace, address: IpAddress, port: Port): number {
+  const v6 = familyOf(address) === "IPv6";
+  const socket = namespace.run(() => openSocket({ family: v6 ? Family.INET6 : Family.INET, type: SocketType.STREAM }));
+  try {
+    // As Node does it: another process' connections that have ended do not keep the port.
+    socket.setOption(Level.SOCKET, SocketOption.REUSEADDR, 1);
+    if (v6) socket.setOption(Level.IPV6, Ipv6Option.V6ONLY, 1);
+    socket.bind(socketAddress(address, port));
+    return socket.detach();
+  } catch (error) {
+    socket.close();
+    throw error;
   }
 }
 

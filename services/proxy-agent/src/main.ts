@@ -1,5 +1,5 @@
 import { runService } from "@fairlead/host";
-import { composeProxyAgent } from "./compose.ts";
+import { cleanupTask, composeProxyAgent } from "./compose.ts";
 import { readProxyAgentConfig } from "./config.ts";
 
-await runService({ name: "proxy-agent", read: readProxyAgentConfig, compose: composeProxyAgent });
+await runService({ name: "proxy-agent", read: readProxyAgentConfig, compose: composeProxyAgent, task: cleanupTask });

@@ -2,8 +2,9 @@
 import type { ChangeFeed, FeedBatch, FeedStatus, Following } from "@fairlead/bus";
 import type { Logger, Startable } from "@fairlead/host";
 import { BoundedFrequencyRunner } from "@fairlead/reconcile";
-import type { Clock } from "@fairlead/types";
+import type { Clock, IpFamily } from "@fairlead/types";
 import type { DesiredDifference, DesiredState } from "./desired-state.ts";
+import { ipFamilies } from "./feed-changes.ts";
 import type { HealthCheckServers } from "./health-check-servers.ts";
 import type { Plane, PlaneChange } from "./plane.ts";
 import type { ProxyMetrics } from "./proxy-metrics.ts";
@@ -18,11 +19,28 @@ const RETRY_INTERVAL_MS = 1_000;
 /** A change that waits longer than this to be programmed means that something is stuck, in milliseconds. */
 export const STUCK_AFTER_MS = 60_000;
 
+/** A change that failed is tried again this often on top of what is there, before everything is removed and built anew. */
+const MAX_RESUMPTIONS = 3;
+
+/** A plane that can be started again without removing what it made. */
+export interface ProgrammedPlane extends Pick<Plane, "mode" | "apply" | "cleanup"> {
+  /** Forgets what it holds: the next change adds everything. What can stay in force meanwhile stays. */
+  resume(): Promise<void>;
+}
+
+/** How the agent is, for who asks. */
+export interface ProgrammingHealth {
+  /** No change waits for too long. */
+  readonly healthy: boolean;
+  /** End of the last run that did what it should, in milliseconds since 1970; undefined before the first. */
+  readonly lastUpdated: number | undefined;
+}
+
 /** What the programmer joins. */
 export interface ProgrammerOptions {
   readonly feed: ChangeFeed;
   readonly state: DesiredState;
-  readonly plane: Plane;
+  readonly plane: ProgrammedPlane;
   readonly healthChecks: HealthCheckServers;
   readonly metrics: ProxyMetrics;
   readonly observer: ServiceObserver;
@@ -41,8 +59,9 @@ export class Programmer implements Startable {
   #following: Following | undefined;
   #seen = false;
   #away = false;
-  #programmed = false;
-  #intact = true;
+  #lastUpdated: number | undefined;
+  /** Runs that failed since one was right. */
+  #failures = 0;
   /** When the oldest change came that no run has taken yet, and when the run began that goes on; monotonic. */
   #waitingSince: number | undefined;
   #runningSince: number | undefined;
@@ -62,7 +81,7 @@ export class Programmer implements Startable {
 
   /** Why this node should not get traffic yet, or undefined. */
   readonly notReady = (): string | undefined =>
-    this.#programmed ? undefined : "no state of the cluster has arrived yet";
+    this.#lastUpdated === undefined ? "no state of the cluster has arrived yet" : undefined;
 
   /** Why this process should be restarted, or undefined. */
   readonly notLive = (): string | undefined => {
@@ -71,6 +90,10 @@ export class Programmer implements Startable {
     const waited = this.#options.clock.monotonic() - since;
     return waited > STUCK_AFTER_MS ? `a change has waited ${Math.round(waited)} ms` : undefined;
   };
+
+  get health(): ProgrammingHealth {
+    return { healthy: this.notLive() === undefined, lastUpdated: this.#lastUpdated };
+  }
 
   async start(): Promise<void> {
     this.#runner.start();
@@ -88,9 +111,10 @@ export class Programmer implements Startable {
   }
 
   #take(batch: FeedBatch): void {
-    this.#options.state.feed(batch);
+    const { clock, metrics, state } = this.#options;
+    metrics.queued(state.feed(batch), clock.now());
     this.#seen = true;
-    this.#waitingSince ??= this.#options.clock.monotonic();
+    this.#waitingSince ??= clock.monotonic();
     this.#runner.request();
   }
 
@@ -110,36 +134,45 @@ export class Programmer implements Startable {
     this.#runningSince = this.#waitingSince ?? began;
     this.#waitingSince = undefined;
     try {
-      if (!this.#intact) {
-        await plane.cleanup();
+      if (this.#failures > 0) {
+        await (this.#failures > MAX_RESUMPTIONS ? plane.cleanup() : plane.resume());
         state.restart();
-        this.#intact = true;
       }
+      const full = this.#failures > 0 || this.#lastUpdated === undefined;
+      metrics.taken();
       const difference = state.take();
-      await this.#program(difference);
-      this.#programmed = true;
-      metrics.programmed({ ms: clock.monotonic() - began, now: clock.now(), triggers: difference.triggers });
+      await this.#program(difference, full);
+      this.#failures = 0;
+      const now = clock.now();
+      this.#lastUpdated = now;
+      const { change, triggers } = difference;
+      metrics.programmed({ ms: clock.monotonic() - began, now, triggers, families: familiesOf(change), full });
     } catch (error) {
       this.#waitingSince = this.#runningSince;
+      this.#failures += 1;
+      metrics.failed(plane.mode);
       throw error;
     } finally {
       this.#runningSince = undefined;
     }
   }
 
-  async #program({ change, healthChecks }: DesiredDifference): Promise<void> {
+  async #program({ change, healthChecks }: DesiredDifference, full: boolean): Promise<void> {
     const { plane, observer } = this.#options;
-    if (!isEmpty(change)) {
-      try {
-        await plane.apply(change);
-      } catch (error) {
-        this.#intact = false;
-        throw error;
-      }
+    try {
+      // Also a whole state that is empty: the kernel may hold something of an earlier run.
+      if (full || !isEmpty(change)) await plane.apply(change);
       for (const entry of change.removed) observer.forget(entry);
+    } finally {
+      // No later difference tells of these again.
+      for (const [service, plan] of healthChecks) await this.#options.healthChecks.set(service, plan);
     }
-    for (const [service, plan] of healthChecks) await this.#options.healthChecks.set(service, plan);
   }
+}
+
+function familiesOf({ added, updated, removed, node }: PlaneChange): ReadonlySet<IpFamily> {
+  if (node !== undefined) return new Set(ipFamilies);
+  return new Set([...added, ...updated.map(({ after }) => after), ...removed].map(({ family }) => family));
 }
 
 function isEmpty({ added, updated, removed, node }: PlaneChange): boolean {

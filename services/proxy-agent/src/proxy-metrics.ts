@@ -1,23 +1,18 @@
-/** What the agent counts, under kube-proxy's names where it has them. */
+/** What the agent counts of its own work, under kube-proxy's names where it has them. */
 import type { Counter, Gauge, Histogram, Metrics } from "@fairlead/host";
 import type { FeedStatus } from "@fairlead/bus";
-import type { ServicePortKey } from "@fairlead/types";
-import type { ServicePortCounters } from "@fairlead/relay";
+import type { IpFamily } from "@fairlead/types";
+import { ipFamilies } from "./feed-changes.ts";
+import type { ChangeCounts, Trigger } from "./feed-changes.ts";
+import { anyEligible } from "./plan/entry.ts";
+import type { ServicePortEntry } from "./plan/entry.ts";
 
 const feedStatuses: readonly FeedStatus[] = ["connecting", "live", "stale", "closed"];
 
-/** Label of everything that is counted for a Service port. */
-type Label = "service_port";
+/** Label of what kube-proxy counts for each of its proxiers. */
+type Family = "ip_family";
 
-/** Gives the counters of every Service port that is planned right now. */
-export type CounterSource = () => Iterable<readonly [ServicePortKey, ServicePortCounters]>;
-
-interface Exported {
-  readonly field: keyof ServicePortCounters;
-  readonly metric: Counter<Label> | Gauge<Label>;
-}
-
-/** Bounds of kube-proxy's own histogram of the programming latency, in seconds. */
+/** Bounds of kube-proxy's own histogram of the programming latency, in seconds, and finer ones below its first. */
 const programmingBuckets = [
   0.005,
   0.01,
@@ -40,83 +35,165 @@ const programmingBuckets = [
 /** 1 ms to 16 s, doubling: kube-proxy's buckets for the time of a sync, in seconds. */
 const syncBuckets = Array.from({ length: 15 }, (_, index) => 0.001 * 2 ** index);
 
-/** See the module. The relay counts in plain numbers; they are carried over to Prometheus when somebody asks. */
+/** A programming run that ended well. */
+export interface ProgrammedRun {
+  readonly ms: number;
+  /** Wall time of its end, in milliseconds since 1970. */
+  readonly now: number;
+  readonly triggers: readonly Trigger[];
+  /** Families in which something was changed. */
+  readonly families: ReadonlySet<IpFamily>;
+  /** Everything was programmed, not only a difference. */
+  readonly full: boolean;
+}
+
+/** See the module. */
 export class ProxyMetrics {
-  readonly #source: CounterSource;
-  readonly #exported: readonly Exported[];
-  readonly #programming: Histogram;
-  readonly #sync: Histogram;
-  readonly #lastSync: Gauge;
+  readonly #programming: Histogram<Family>;
+  readonly #sync: Histogram<Family>;
+  readonly #fullSync: Histogram<Family>;
+  readonly #partialSync: Histogram<Family>;
+  readonly #lastSync: Gauge<Family>;
+  readonly #lastQueued: Gauge<Family>;
+  readonly #serviceChanges: PendingChanges;
+  readonly #endpointChanges: PendingChanges;
+  readonly #noLocal: Gauge<Family | "traffic_policy">;
+  readonly #failures: Counter<"plane">;
+  readonly #nftablesFailures: Counter<Family>;
+  readonly #nftablesCleanupFailures: Counter<Family>;
+  readonly #asked: { readonly healthz: Counter<"code">; readonly livez: Counter<"code"> };
   readonly #feed: Gauge<"status">;
 
-  constructor(options: { metrics: Metrics; counters: CounterSource }) {
+  constructor(options: { readonly metrics: Metrics }) {
     const { metrics } = options;
-    this.#source = options.counters;
-    const counter = (field: keyof ServicePortCounters, name: string, help: string): Exported => ({
-      field,
-      metric: metrics.counter<Label>(`fairlead_proxy_${name}`, help, ["service_port"]),
-    });
-    this.#exported = [
-      counter("connections", "connections_total", "TCP connections accepted"),
-      {
-        field: "active",
-        metric: metrics.gauge<Label>("fairlead_proxy_connections_active", "TCP connections and UDP flows open now", [
-          "service_port",
-        ]),
-      },
-      counter("bytesToEndpoints", "sent_bytes_total", "Bytes from clients to endpoints"),
-      counter("bytesToClients", "received_bytes_total", "Bytes from endpoints to clients"),
-      counter("connectFailures", "connect_failures_total", "Connects to an endpoint that failed"),
-      counter("retries", "connect_retries_total", "Connects made again to another endpoint"),
-      counter("unserved", "unserved_total", "Clients turned away because no endpoint took them"),
-      counter("refusedBySource", "refused_by_source_total", "Clients outside loadBalancerSourceRanges"),
-      counter("refusedByLimit", "refused_by_limit_total", "Clients turned away because the agent was full"),
-      counter("udpFlows", "udp_flows_total", "UDP flows begun"),
-      counter("datagramsToEndpoints", "sent_datagrams_total", "Datagrams from clients to endpoints"),
-      counter("datagramsToClients", "received_datagrams_total", "Datagrams from endpoints to clients"),
-    ];
+    const labels = ["ip_family"] as const;
+    const sync = (name: string, help: string): Histogram<Family> =>
+      metrics.histogram(`kubeproxy_sync_${name}duration_seconds`, help, { labels, buckets: syncBuckets });
     this.#programming = metrics.histogram(
       "kubeproxy_network_programming_duration_seconds",
       "From the cause of a change (last-change-trigger-time) until it is in force on this node",
-      { buckets: programmingBuckets },
+      { labels, buckets: programmingBuckets },
     );
-    this.#sync = metrics.histogram("kubeproxy_sync_proxy_rules_duration_seconds", "Time of one programming run", {
-      buckets: syncBuckets,
-    });
+    this.#sync = sync("proxy_rules_", "Time of one programming run");
+    this.#fullSync = sync("full_proxy_rules_", "Time of one programming run that built everything");
+    this.#partialSync = sync("partial_proxy_rules_", "Time of one programming run that changed a part");
     this.#lastSync = metrics.gauge(
       "kubeproxy_sync_proxy_rules_last_timestamp_seconds",
       "End of the last successful programming run, in seconds since 1970",
+      labels,
     );
+    this.#lastQueued = metrics.gauge(
+      "kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds",
+      "When a change was last taken in to be programmed, in seconds since 1970",
+      labels,
+    );
+    this.#serviceChanges = new PendingChanges(metrics, "service", "Services");
+    this.#endpointChanges = new PendingChanges(metrics, "endpoint", "EndpointSlices");
+    this.#noLocal = metrics.gauge(
+      "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+      "Service ports of traffic policy Local that have endpoints, but none on this node",
+      ["ip_family", "traffic_policy"],
+    );
+    this.#failures = metrics.counter("fairlead_proxy_sync_failures_total", "Programming runs that failed", ["plane"]);
+    this.#nftablesFailures = metrics.counter(
+      "kubeproxy_sync_proxy_rules_nftables_sync_failures_total",
+      "Programming runs of nftables that failed",
+      labels,
+    );
+    this.#nftablesCleanupFailures = metrics.counter(
+      "kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total",
+      "Times that what nftables no longer needs could not be removed",
+      labels,
+    );
+    const asked = (path: string): Counter<"code"> =>
+      metrics.counter(`kubeproxy_proxy_${path}_total`, `Answers of /${path} by status`, ["code"]);
+    this.#asked = { healthz: asked("healthz"), livez: asked("livez") };
     this.#feed = metrics.gauge("fairlead_proxy_feed_status", "1 for the present state of the change feed", ["status"]);
   }
 
-  /** A programming run has ended well. `now` and `triggers` are wall times in milliseconds since 1970. */
-  programmed(run: { readonly ms: number; readonly now: number; readonly triggers: readonly number[] }): void {
-    this.#sync.observe(run.ms / 1000);
-    this.#lastSync.set(run.now / 1000);
-    for (const trigger of run.triggers) this.#programming.observe(Math.max(0, run.now - trigger) / 1000);
+  /** Changes were taken in at this wall time, in milliseconds since 1970. */
+  queued(counts: ChangeCounts, now: number): void {
+    for (const family of ipFamilies) {
+      this.#lastQueued.set({ ip_family: family }, now / 1_000);
+      this.#serviceChanges.add(family, counts.services[family]);
+      this.#endpointChanges.add(family, counts.endpoints[family]);
+    }
+  }
+
+  /** A run has taken up all changes that were pending. */
+  taken(): void {
+    this.#serviceChanges.taken();
+    this.#endpointChanges.taken();
+  }
+
+  programmed({ ms, now, triggers, families, full }: ProgrammedRun): void {
+    // One commit holds both families: what it took counts for each that it changed.
+    for (const family of families) {
+      const labels = { ip_family: family };
+      this.#sync.observe(labels, ms / 1_000);
+      (full ? this.#fullSync : this.#partialSync).observe(labels, ms / 1_000);
+    }
+    for (const family of ipFamilies) this.#lastSync.set({ ip_family: family }, now / 1_000);
+    for (const { at, family } of triggers) {
+      this.#programming.observe({ ip_family: family }, Math.max(0, now - at) / 1_000);
+    }
+  }
+
+  /** A programming run of a plane of this mode failed. */
+  failed(mode: string): void {
+    this.#failures.inc({ plane: mode });
+    if (mode === "nftables") for (const family of ipFamilies) this.#nftablesFailures.inc({ ip_family: family });
+  }
+
+  /** A plane of this mode could not remove what it should. */
+  cleanupFailed(mode: string): void {
+    if (mode === "nftables") for (const family of ipFamilies) this.#nftablesCleanupFailures.inc({ ip_family: family });
+  }
+
+  /** /healthz or /livez answered. */
+  asked(path: "healthz" | "livez", code: number): void {
+    this.#asked[path].inc({ code: String(code) });
   }
 
   feedStatus(status: FeedStatus): void {
     for (const known of feedStatuses) this.#feed.set({ status: known }, known === status ? 1 : 0);
   }
 
-  /** Brings the metrics up to date. Service ports that are gone leave them, so their number stays that of the cluster. */
-  collect(): void {
-    for (const { metric } of this.#exported) metric.reset();
-    for (const [key, counters] of this.#source()) {
-      for (const { field, metric } of this.#exported) metric.inc({ service_port: key }, counters[field]);
+  /** Counts what the entries in force say of local endpoints; for when somebody reads the metrics. */
+  count(entries: Iterable<ServicePortEntry>): void {
+    const missing = { internal: { IPv4: 0, IPv6: 0 }, external: { IPv4: 0, IPv6: 0 } };
+    for (const { family, frontends, local, hasAnyEndpoints } of entries) {
+      if (!hasAnyEndpoints || anyEligible(local)) continue;
+      const of = (internal: boolean): boolean =>
+        frontends.some(({ kind, policy }) => policy === "Local" && (kind === "ClusterIP") === internal);
+      if (of(true)) missing.internal[family] += 1;
+      if (of(false)) missing.external[family] += 1;
+    }
+    for (const family of ipFamilies) {
+      for (const policy of ["internal", "external"] as const) {
+        this.#noLocal.set({ ip_family: family, traffic_policy: policy }, missing[policy][family]);
+      }
     }
   }
 }
 
-/** The same metrics, brought up to date whenever they are read. */
-export function collectedMetrics(metrics: Metrics, collect: () => void): Metrics {
-  return {
-    ...metrics,
-    text() {
-      collect();
-      return metrics.text();
-    },
-  };
+/** Changes of one kind: all so far, and those that no run has taken up yet. */
+class PendingChanges {
+  readonly #total: Counter<Family>;
+  readonly #pending: Gauge<Family>;
+
+  constructor(metrics: Metrics, what: string, words: string) {
+    const name = `kubeproxy_sync_proxy_rules_${what}_changes`;
+    this.#total = metrics.counter(`${name}_total`, `Changes of ${words} so far`, ["ip_family"]);
+    this.#pending = metrics.gauge(`${name}_pending`, `Changes of ${words} that are not programmed yet`, ["ip_family"]);
+  }
+
+  add(family: IpFamily, count: number): void {
+    this.#total.inc({ ip_family: family }, count);
+    this.#pending.inc({ ip_family: family }, count);
+  }
+
+  taken(): void {
+    for (const family of ipFamilies) this.#pending.set({ ip_family: family }, 0);
+  }
 }

@@ -89,7 +89,9 @@ describe("the agent", () => {
     await publisher.publish([{ key: feedKeyOf(asService(made.service)), value: undefined }]);
     await eventually(async () => expect(await outcome(made.at)).toBe("ECONNREFUSED"));
     expect(events).toEqual([]);
-    expect(await metrics(agents[0])).toMatch(/kubeproxy_network_programming_duration_seconds_count 1/);
+    expect(await metrics(agents[0])).toMatch(
+      /kubeproxy_network_programming_duration_seconds_count\{ip_family="IPv4"\} 1/,
+    );
   });
 
   it("serves a node port on its own node's addresses only", async () => {
@@ -240,7 +242,7 @@ describe("the configuration", () => {
     expect(readProxyAgentConfig({ argv: ["--node-name", "node-1"], env: {} })).toMatchObject({
       nodeName: nodeName("node-1"),
       plane: "userspace",
-      scheduler: "rr",
+      scheduler: undefined,
       sharedHost: true,
       nodePortAddresses: [],
       connectTimeout: 2_000,

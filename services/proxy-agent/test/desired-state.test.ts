@@ -125,8 +125,22 @@ describe("the programming latency", () => {
     used.feed(batch("snapshot", { ...asSlice(slice([])), trigger: 5 }));
     expect(used.take().triggers).toEqual([]);
     used.feed(batch("live", { ...asSlice(slice([endpoint("127.244.0.1")])), trigger: 7 }));
-    expect(used.take().triggers).toEqual([7]);
+    expect(used.take().triggers).toEqual([{ at: 7, family: "IPv4" }]);
     expect(used.take().triggers).toEqual([]);
+  });
+});
+
+describe("what a batch is about", () => {
+  it("is counted by kind and family, of what is deleted too", () => {
+    const used = state();
+    const six = asSlice(slice([endpoint("fd00:244::1")], { name: "web-6", family: "IPv6" }));
+    const dual = asService(service({ ipFamilies: ["IPv4", "IPv6"] }));
+    expect(used.feed(batch("snapshot", dual, six, ...base.slice(2), asNode(node("node-1", "127.64.0.1"))))).toEqual({
+      services: { IPv4: 1, IPv6: 1 },
+      endpoints: { IPv4: 1, IPv6: 1 },
+    });
+    expect(used.feed(gone(six))).toEqual({ services: { IPv4: 0, IPv6: 0 }, endpoints: { IPv4: 0, IPv6: 1 } });
+    expect(used.feed(gone(six))).toEqual({ services: { IPv4: 0, IPv6: 0 }, endpoints: { IPv4: 0, IPv6: 0 } });
   });
 });
 
@@ -166,6 +180,40 @@ describe("the addresses of node ports", () => {
     expect(nodePorts(own)).toEqual(["10.0.0.7", "127.65.0.1"]);
   });
 
+  it("are by kube-proxy's words the first of each family, those of loopback, or all, also beside ranges", () => {
+    const dual = asNode(
+      node("node-1", "192.0.2.1", {
+        addresses: [
+          { type: "ExternalIP", address: ipAddress("203.0.113.1") },
+          { type: "InternalIP", address: ipAddress("192.0.2.1") },
+          { type: "InternalIP", address: ipAddress("192.0.2.2") },
+          { type: "ExternalIP", address: ipAddress("2001:db8::1") },
+        ],
+      }),
+    );
+    const both = asService(
+      service({
+        type: "NodePort",
+        ipFamilies: ["IPv4", "IPv6"],
+        clusterIPs: [ipAddress("10.96.0.10"), ipAddress("fd00:96::10")],
+        ports: [servicePort({ nodePort: port(30_123) })],
+      }),
+    );
+    const served = (...nodePortRanges: DesiredStateOptions["nodePortRanges"]): string[] => {
+      const used = state({
+        sharedHost: false,
+        nodePortRanges,
+        machineAddresses: () => [ipAddress("127.0.0.1"), ipAddress("10.0.0.7")],
+      });
+      used.feed(batch("snapshot", dual, both));
+      return nodePorts(used);
+    };
+    expect(served("primary")).toEqual(["192.0.2.1", "2001:db8::1"]);
+    expect(served("primary", cidr("10.0.0.0/8"))).toEqual(["10.0.0.7", "192.0.2.1", "2001:db8::1"]);
+    expect(served("localhost")).toEqual(["127.0.0.1"]);
+    expect(served("all")).toEqual(["10.0.0.7", "127.0.0.1", "192.0.2.1", "192.0.2.2", "203.0.113.1", "2001:db8::1"]);
+  });
+
   it("follow the Node object", () => {
     const used = state();
     used.feed(batch("snapshot", nodePorted));
@@ -177,6 +225,19 @@ describe("the addresses of node ports", () => {
 });
 
 describe("this node", () => {
+  it("may be counted on until the feed says that it leaves, or that it has gone", () => {
+    const used = state();
+    expect(used.nodeEligible).toBe(true);
+    used.feed(batch("snapshot", asService(service())));
+    expect(used.nodeEligible).toBe(true);
+    used.feed(batch("live", asNode(node("node-1", "127.64.0.1", { leaving: true }))));
+    expect(used.nodeEligible).toBe(false);
+    used.feed(batch("live", asNode(node("node-1", "127.64.0.1"))));
+    expect(used.nodeEligible).toBe(true);
+    used.feed(gone(asNode(node("node-1", "127.64.0.1"))));
+    expect(used.nodeEligible).toBe(false);
+  });
+
   it("is told with its pods' ranges, first and whenever they change, and again after a restart", () => {
     const used = state();
     used.feed(batch("snapshot", asNode(node("node-1", "127.64.0.1"))));

@@ -7,18 +7,20 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DesiredState } from "../src/desired-state.ts";
 import { HealthCheckServers } from "../src/health-check-servers.ts";
 import type { EntryKey } from "../src/plan/entry.ts";
-import type { HeldFrontend, Plane, PlaneChange } from "../src/plane.ts";
+import type { PlaneChange } from "../src/plane.ts";
 import { Programmer, STUCK_AFTER_MS } from "../src/programmer.ts";
+import type { ProgrammedPlane } from "../src/programmer.ts";
 import { ProxyMetrics } from "../src/proxy-metrics.ts";
 import { ServiceObserver } from "../src/service-observer.ts";
 import { asValue, endpoint, node, service, slice, stateOf } from "./support/objects.ts";
 
 /** A plane that holds entries in a map, and can be told to fail or to take its time. */
-class FakePlane implements Plane {
-  readonly name = "fake plane";
-  readonly mode = "fake";
+class FakePlane implements ProgrammedPlane {
+  readonly mode = "nftables";
   readonly held = new Map<EntryKey, readonly string[]>();
   applied = 0;
+  resumed = 0;
+  cleaned = 0;
   failures = 0;
   gate: Promise<void> = Promise.resolve();
 
@@ -38,23 +40,13 @@ class FakePlane implements Plane {
     }
   }
 
-  async inspect(): Promise<readonly HeldFrontend[]> {
-    return [];
-  }
-
-  async retire(): Promise<void> {
+  async resume(): Promise<void> {
+    this.resumed++;
     this.held.clear();
   }
 
   async cleanup(): Promise<void> {
-    this.held.clear();
-  }
-
-  async start(): Promise<void> {
-    this.held.clear();
-  }
-
-  async stop(): Promise<void> {
+    this.cleaned++;
     this.held.clear();
   }
 }
@@ -84,7 +76,7 @@ beforeEach(async () => {
     }),
     plane,
     healthChecks: new HealthCheckServers({ events, log: silentLogger, healthy: () => true }),
-    metrics: new ProxyMetrics({ metrics, counters: () => [] }),
+    metrics: new ProxyMetrics({ metrics }),
     observer: new ServiceObserver({ events, log }),
     clock,
     log,
@@ -169,8 +161,9 @@ describe("the programmer", () => {
     await settled(() => expect(plane.applied).toBe(2));
     await settled(() => expect(plane.held.size).toBe(2));
     const text = await metrics.text();
-    expect(text).toContain("kubeproxy_network_programming_duration_seconds_count 1");
-    expect(text).toMatch(/kubeproxy_network_programming_duration_seconds_bucket\{le="0\.25"\} 0/);
-    expect(text).toMatch(/kubeproxy_network_programming_duration_seconds_bucket\{le="0\.5"\} 1/);
+    expect(text).toContain('kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 1');
+    expect(text).not.toContain('kubeproxy_network_programming_duration_seconds_count{ip_family="IPv6"}');
+    expect(text).toContain('kubeproxy_network_programming_duration_seconds_bucket{le="0.25",ip_family="IPv4"} 0');
+    expect(text).toContain('kubeproxy_network_programming_duration_seconds_bucket{le="0.5",ip_family="IPv4"} 1');
   });
 });
