@@ -7,9 +7,17 @@ import { IpvsCommand, ipvsLayout } from "../src/ipvs/layouts.ts";
 import { IpvsFlag, serviceFromWire, serviceToWire } from "../src/ipvs/virtual-service.ts";
 import { controllerLayout } from "../src/generic-netlink.ts";
 import { fakeAcknowledgement, fakeMessage, FakeNetlinkTransport } from "../src/testing.ts";
-import { MessageFlag, type MessageView, readMessage, readMessages, writeMessage } from "../src/wire/message.ts";
+import {
+  ControlType,
+  MessageFlag,
+  type MessageView,
+  readMessage,
+  readMessages,
+  writeMessage,
+} from "../src/wire/message.ts";
 import { NetlinkWriter } from "../src/wire/netlink-writer.ts";
 import { messagesOf } from "./support/goldens.ts";
+import { layoutOf } from "./support/layouts.ts";
 
 const familyId = 0x22;
 const tcp = 6;
@@ -20,6 +28,37 @@ const service6 = { protocol: udp, address: ipAddress("fd00::1"), port: 53 };
 function client(transport: FakeNetlinkTransport): IpvsClient {
   const conversation = new Conversation({ transport, clock: new FakeClock() });
   return new IpvsClient({ conversation, family: { id: familyId, name: "IPVS" } });
+}
+
+/** What ipvsadm sent to IPVS itself, but for its question which version that is. */
+function toIpvs(args: string): readonly MessageView[] {
+  const sent = messagesOf(`ipvsadm ${args}`).filter((message) => layoutOf("ipvs", message) === ipvsLayout);
+  expect(sent.length).toBeGreaterThan(0);
+  return sent;
+}
+
+/** A kernel that answers what it answered ipvsadm when that asked the same in the same bytes. */
+function recordedKernel(args: string): FakeNetlinkTransport {
+  const [asked, answered] = (["request", "answer"] as const).map((direction) =>
+    messagesOf(`ipvsadm ${args}`, direction),
+  );
+  const payload = ({ source, start, end }: MessageView): string => source.toString("hex", start, end);
+  return new FakeNetlinkTransport(([message]) => {
+    const { sequence } = message as MessageView;
+    const question = asked?.find((each) => payload(each) === payload(message as MessageView));
+    // Each question came from a port of its own.
+    const answers = answered?.filter(({ port }) => port === question?.port) ?? [];
+    // ipvsadm does not take the acknowledgement of a question that is answered.
+    const ended = answers.some(({ type }) => type === ControlType.ERROR || type === ControlType.DONE);
+    return [
+      ...answers.map(({ source, start, end }) => {
+        const bytes = Buffer.from(source.subarray(start - 16, end));
+        bytes.writeUInt32LE(sequence, 8);
+        return bytes;
+      }),
+      ...(ended || answers.length === 0 ? [] : [fakeAcknowledgement(message as MessageView, 0)]),
+    ];
+  });
 }
 
 /** What a change says on the wire, without what ipvsadm sends of tunnels. */
@@ -51,9 +90,7 @@ test.for<[string, IpvsChange]>([
     },
   ],
 ])("says what ipvsadm %s says, in the same bytes", ([args, change]) => {
-  const sent = messagesOf(`ipvsadm ${args}`).filter(
-    (message) => readMessage(ipvsLayout, message).header.command !== IpvsCommand.GET_INFO,
-  );
+  const sent = toIpvs(args);
   const written = client(new FakeNetlinkTransport()).request(change);
   expect(sent).toHaveLength(1);
   const writer = new NetlinkWriter();
@@ -85,9 +122,7 @@ test.for<[string, IpvsChange]>([
   ],
   ["-D -t 10.96.0.1:443", { kind: "delete-service", service: service4 }],
 ])("says at least what identifies and describes what ipvsadm %s says", ([args, change]) => {
-  const sent = messagesOf(`ipvsadm ${args}`).find(
-    (message) => readMessage(ipvsLayout, message).header.command !== IpvsCommand.GET_INFO,
-  );
+  const [sent] = toIpvs(args);
   const { layout, content } = client(new FakeNetlinkTransport()).request(change);
   const writer = new NetlinkWriter();
   writeMessage(writer, layout, { type: familyId, flags: 5, sequence: 0 }, content);
@@ -107,6 +142,80 @@ test("reads what it wrote: identity, scheduler, flags, persistence with its netm
   ]) {
     expect(serviceFromWire(serviceToWire(service))).toEqual(service);
   }
+});
+
+test("reads what a kernel tells of services and destinations", async () => {
+  const ipvs = client(recordedKernel("-L -n"));
+  const none = {
+    connections: 0n,
+    packetsIn: 0n,
+    packetsOut: 0n,
+    bytesIn: 0n,
+    bytesOut: 0n,
+    connectionRate: 0n,
+    packetRateIn: 0n,
+    packetRateOut: 0n,
+    byteRateIn: 0n,
+    byteRateOut: 0n,
+  };
+  const { HASHED, PERSISTENT, HASH_FALLBACK, HASH_PORT } = IpvsFlag;
+  expect(await ipvs.services()).toEqual([
+    {
+      ...service6,
+      scheduler: "wrr",
+      flags: HASHED | PERSISTENT,
+      persistence: { seconds: 300 },
+      stats: none,
+    },
+    { ...service4, scheduler: "rr", flags: HASHED, stats: none },
+    {
+      mark: 7,
+      family: IpFamily.v4,
+      scheduler: "sh",
+      flags: HASHED | PERSISTENT | HASH_FALLBACK | HASH_PORT,
+      persistence: { seconds: 60, prefix: 24 },
+      stats: none,
+    },
+  ]);
+  const idle = { activeConnections: 0, inactiveConnections: 0, persistentConnections: 0, stats: none };
+  expect(await ipvs.destinations(service4)).toEqual([
+    {
+      address: "10.244.0.2",
+      port: 8443,
+      weight: 2,
+      forwarding: "masquerade",
+      upperThreshold: 0,
+      lowerThreshold: 0,
+      ...idle,
+    },
+  ]);
+  expect(await ipvs.destinations(service6)).toEqual([
+    {
+      address: "fd00::2",
+      port: 5353,
+      weight: 0,
+      forwarding: "masquerade",
+      upperThreshold: 100,
+      lowerThreshold: 50,
+      ...idle,
+    },
+  ]);
+  expect(await ipvs.destinations({ mark: 7, family: IpFamily.v4 })).toEqual([]);
+});
+
+test("understands what a kernel tells of itself and what it refuses", async () => {
+  const first = recordedKernel("-A -t 10.96.0.1:443 -s rr");
+  expect(await client(first).info()).toEqual({ version: "1.2.1", connectionTableSize: 4_096 });
+  await client(first).apply({ kind: "add-service", service: { ...service4, scheduler: "rr" } });
+  expect(await client(recordedKernel("-L --timeout")).timeouts()).toEqual({ tcp: 900, tcpFin: 120, udp: 300 });
+  await client(recordedKernel("--set 900 120 300")).setTimeouts({ tcp: 900, tcpFin: 120, udp: 300 });
+  await client(recordedKernel("-Z")).zero();
+  await client(recordedKernel("-C")).flush();
+  const unknown = client(recordedKernel("-A -f 9 -s none-such")).apply({
+    kind: "add-service",
+    service: { mark: 9, family: IpFamily.v4, scheduler: "none-such" },
+  });
+  await expect(unknown).rejects.toMatchObject({ name: "NetlinkError", code: "ENOENT" });
 });
 
 test("looks the family up by name, and says so where the kernel has none", async () => {

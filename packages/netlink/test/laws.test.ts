@@ -103,7 +103,8 @@ test("random bytes and damaged messages are read or refused, without any other e
     .map(([{ bytes, family }, changes, cut]) => {
       const copy = Buffer.from(bytes);
       for (const [at, value] of changes) copy[at % copy.length] = value;
-      const layout = layoutOf(family, copy.length < 6 ? 0 : bytes.readUInt16LE(4)) ?? layouts.rule;
+      const [first] = readMessages(bytes);
+      const layout = (first === undefined ? undefined : layoutOf(family, first)) ?? layouts.rule;
       return { source: cut % 3 === 0 ? copy.subarray(0, cut % copy.length) : copy, layout };
     });
   const random = fc

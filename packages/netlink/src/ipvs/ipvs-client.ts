@@ -70,7 +70,8 @@ export class IpvsClient {
 
   /**
    * Makes one change. Throws NetlinkError: EEXIST for what is there already, ESRCH for an unknown service, ENOENT for an unknown
-   * destination or scheduler.
+   * destination or scheduler, EINVAL for a destination whose address is none of a host or of the wrong family, ERANGE for a weight
+   * beyond 31 bits and for a lower threshold above the upper one.
    */
   async apply(change: IpvsChange): Promise<void> {
     return this.#conversation.request(this.request(change));

@@ -1,16 +1,18 @@
 /**
- * Captures the goldens anew: `node packages/netlink/test/goldens/capture.ts` as root, with nft, ip, conntrack, ipvsadm, strace and gcc. What
- * each program writes to the kernel, and what the kernel answers, becomes `goldens.json`: hexadecimal digits of each write or datagram.
+ * Captures the goldens anew: `node packages/netlink/test/goldens/capture.ts [family...]` as root, with nft, ip, conntrack, ipvsadm and strace.
+ * What each program writes to the kernel, and what the kernel answers, becomes `goldens.json`: hexadecimal digits of each write or datagram.
+ * Without a family it is all of them; those that are not named stay as they are.
  *
- * Every program runs in a network namespace of its own. Nothing of IPVS comes from a kernel: ipvsadm's messages are real, taken by the
- * family that `pretend-ipvs.c` puts in the kernel's place.
+ * Every program runs in a network namespace of its own; those of IPVS in the kernel guest where this machine's kernel has none.
  */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 const here = import.meta.dirname;
+const root = resolve(here, "../../../..");
+const file = join(here, "goldens.json");
 const scratch = mkdtempSync(join(tmpdir(), "netlink-goldens-"));
 
 interface Golden {
@@ -21,7 +23,11 @@ interface Golden {
   readonly hex: string;
 }
 
-const goldens: Golden[] = [];
+/** Types of messages: an acknowledgement, and one to or from the controller of generic netlink. */
+const acknowledgement = 2;
+const controller = 16;
+
+let goldens: Golden[] = [];
 
 /** Runs a shell script in a fresh namespace; `$TRACE` in it runs a program whose messages are kept. */
 function capture(family: Golden["family"], script: string): void {
@@ -29,7 +35,7 @@ function capture(family: Golden["family"], script: string): void {
   rmSync(log, { force: true });
   const trace = `strace -o ${log} -e trace=sendmsg,sendto,recvmsg,recvfrom -e write=all -e read=all`;
   execFileSync("unshare", ["-n", "sh", "-euc", script], { cwd: here, env: { ...process.env, TRACE: trace } });
-  const command = /\$TRACE (.*)/.exec(script)?.[1] ?? script;
+  const command = /\$TRACE (.*?)(?: \|\| true)?$/.exec(script)?.[1] ?? script;
   for (const [direction, hex] of tracedBytes(readFileSync(log, "latin1"))) {
     goldens.push({ command, direction, family, hex: messagesIn(hex) });
   }
@@ -61,28 +67,14 @@ function* tracedBytes(log: string): Generator<[Golden["direction"], string]> {
   }
 }
 
-/** Runs ipvsadm against the pretended family. */
-function captureIpvs(...args: readonly string[]): void {
-  const library = join(scratch, "pretend-ipvs.so");
-  const log = join(scratch, "ipvs");
-  execFileSync("gcc", ["-shared", "-fPIC", "-o", library, join(here, "pretend-ipvs.c")]);
-  rmSync(log, { force: true });
-  execFileSync("unshare", ["-n", "ipvsadm", ...args], {
-    env: { ...process.env, LD_PRELOAD: library, PRETEND_IPVS_LOG: log },
-  });
-  for (const hex of readFileSync(log, "utf8").trim().split("\n")) {
-    // Number 0x10 is the controller of generic netlink; 0x22 is what the pretended family has.
-    if (hex.slice(8, 12) === "2200") {
-      goldens.push({ command: `ipvsadm ${args.join(" ")}`, direction: "request", family: "ipvs", hex });
-    }
-  }
-}
-
-try {
+function captureNftables(): void {
   capture("nftables", "$TRACE nft -f rules.nft");
   capture("nftables", "nft -f rules.nft; $TRACE nft list ruleset");
   capture("nftables", "nft -f rules.nft; $TRACE nft delete element inet t s1 { 10.0.0.0/8 }");
   capture("nftables", "nft -f rules.nft; $TRACE nft delete table inet t");
+}
+
+function captureRoute(): void {
   const links = "ip link add br0 type bridge; ip link add v0 type veth peer name v1; ip link set v0 up master br0";
   capture("route", "$TRACE ip link add br0 type bridge");
   capture("route", "$TRACE ip link add v0 type veth peer name v1");
@@ -96,6 +88,9 @@ try {
   const neighbour = "ip neighbour replace 10.1.0.7 lladdr 02:00:00:00:00:07 dev br0 nud permanent";
   capture("route", `${addresses}; $TRACE ${neighbour}`);
   capture("route", `${addresses}; ${neighbour}; $TRACE ip neighbour show`);
+}
+
+function captureConntrack(): void {
   const tracked = [
     "conntrack -I -p tcp -s 10.1.0.2 -d 10.96.0.1 --sport 40000 --dport 80 --reply-src 10.244.0.2 --reply-dst 10.1.0.2",
     "--reply-port-src 8080 --reply-port-dst 40000 --state ESTABLISHED --timeout 100 -u ASSURED",
@@ -103,22 +98,87 @@ try {
   const tracked6 = "conntrack -I -p udp -s fd00::2 -d fd00::96 --sport 40000 --dport 53 --timeout 100";
   capture("conntrack", `${tracked}; ${tracked6}; $TRACE conntrack -L`);
   capture("conntrack", `${tracked}; $TRACE conntrack -D -p tcp --orig-port-dst 80`);
-  captureIpvs("-A", "-t", "10.96.0.1:443", "-s", "rr");
-  captureIpvs("-E", "-t", "10.96.0.1:443", "-s", "wlc");
-  captureIpvs("-A", "-u", "[fd00::1]:53", "-s", "wrr", "-p", "300");
-  captureIpvs("-A", "-f", "7", "-s", "sh", "-b", "sh-fallback,sh-port", "-p", "60", "-M", "255.255.255.0");
-  captureIpvs("-a", "-t", "10.96.0.1:443", "-r", "10.244.0.2:8443", "-m", "-w", "2");
-  captureIpvs("-e", "-u", "[fd00::1]:53", "-r", "[fd00::2]:5353", "-m", "-w", "0", "-x", "100", "-y", "50");
-  captureIpvs("-d", "-t", "10.96.0.1:443", "-r", "10.244.0.2:8443");
-  captureIpvs("-D", "-t", "10.96.0.1:443");
-  captureIpvs("-L", "-n");
-  captureIpvs("--set", "900", "120", "300");
-  captureIpvs("-Z");
-  captureIpvs("-C");
+}
+
+function captureIpvs(): void {
+  // Without an address anywhere no IPv4 address is one of a host, and none may be a destination.
+  const up = "ip link set lo up";
+  const web = "ipvsadm -A -t 10.96.0.1:443 -s rr";
+  const names = "ipvsadm -A -u [fd00::1]:53 -s wrr -p 300";
+  const marked = "ipvsadm -A -f 7 -s sh -b sh-fallback,sh-port -p 60 -M 255.255.255.0";
+  const pod = "ipvsadm -a -t 10.96.0.1:443 -r 10.244.0.2:8443 -m -w 2";
+  const pod6 = "ipvsadm -a -u [fd00::1]:53 -r [fd00::2]:5353 -m -w 1";
+  const drained6 = "ipvsadm -e -u [fd00::1]:53 -r [fd00::2]:5353 -m -w 0 -x 100 -y 50";
+  const all = `${up}; ${web}; ${names}; ${marked}; ${pod}; ${pod6}; ${drained6}`;
+  for (const add of [web, names, marked]) capture("ipvs", `$TRACE ${add}`);
+  capture("ipvs", `${web}; $TRACE ipvsadm -E -t 10.96.0.1:443 -s wlc`);
+  capture("ipvs", `${up}; ${web}; $TRACE ${pod}`);
+  capture("ipvs", `${up}; ${names}; ${pod6}; $TRACE ${drained6}`);
+  capture("ipvs", `${up}; ${web}; ${pod}; $TRACE ipvsadm -d -t 10.96.0.1:443 -r 10.244.0.2:8443`);
+  capture("ipvs", `${web}; $TRACE ipvsadm -D -t 10.96.0.1:443`);
+  capture("ipvs", `${all}; $TRACE ipvsadm -L -n`);
+  capture("ipvs", `${web}; $TRACE ipvsadm -L -n -f 9 || true`);
+  capture("ipvs", "$TRACE ipvsadm --set 900 120 300");
+  capture("ipvs", "ipvsadm --set 900 120 300; $TRACE ipvsadm -L --timeout");
+  capture("ipvs", `${web}; $TRACE ipvsadm -Z`);
+  capture("ipvs", `${web}; $TRACE ipvsadm -C`);
+  // What the kernel refuses.
+  capture("ipvs", "$TRACE ipvsadm -A -f 9 -s none-such || true");
+  capture("ipvs", "$TRACE ipvsadm -D -f 9 || true");
+  // ipvsadm looks the family and its version up before all that it does: once is enough.
+  const lookups = new Set<string>();
+  goldens = goldens.filter(({ hex }) => {
+    const message = Buffer.from(hex, "hex");
+    if (!isLookup(message)) return true;
+    // Sequence number and port, also those of the message that an acknowledgement repeats, differ each time.
+    message.fill(0, 8, 16);
+    if (message.readUInt16LE(4) === acknowledgement) message.fill(0, 28, 36);
+    const before = lookups.size;
+    return lookups.add(message.toString("hex")).size > before;
+  });
+}
+
+/** Whether a message belongs to the lookup of the family or of its version. */
+function isLookup(message: Buffer): boolean {
+  const type = message.readUInt16LE(4);
+  if (type === acknowledgement) return isLookup(message.subarray(20));
+  return type === controller || (message.length > 16 && (message[16] === 14 || message[16] === 15));
+}
+
+/** What is captured by this file in the kernel guest. */
+function captureInGuest(family: Golden["family"]): void {
+  const command = ["e2e/guest/src/main.ts", "--", process.execPath, import.meta.filename, "--print", family];
+  const printed = execFileSync(process.execPath, command, { cwd: root, encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  goldens.push(...(JSON.parse(printed) as Golden[]));
+}
+
+const captures: Readonly<Record<Golden["family"], () => void>> = {
+  nftables: captureNftables,
+  route: captureRoute,
+  conntrack: captureConntrack,
+  ipvs: () => (existsSync("/proc/net/ip_vs") ? captureIpvs() : captureInGuest("ipvs")),
+};
+const families = Object.keys(captures) as Golden["family"][];
+
+const args = process.argv.slice(2);
+const print = args[0] === "--print";
+const named = args.filter((arg) => arg !== "--print");
+const unknown = named.filter((name) => !(families as readonly string[]).includes(name));
+if (unknown.length > 0) throw new Error(`not a family: ${unknown.join(", ")}; there are ${families.join(", ")}`);
+const before = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Golden[]) : [];
+try {
+  const gathered: Golden[] = [];
+  for (const family of families) {
+    goldens = [];
+    if (named.length === 0 || named.includes(family)) captures[family]();
+    else if (!print) goldens = before.filter((golden) => golden.family === family);
+    gathered.push(...goldens);
+  }
+  // The same answer more than once, as to a look before taking it, is one golden.
+  const once = new Map(gathered.map((golden) => [`${golden.command}\n${golden.hex}`, golden]));
+  const text = `${JSON.stringify([...once.values()], undefined, 2)}\n`;
+  if (print) process.stdout.write(text);
+  else writeFileSync(file, text);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
-// The same answer more than once, as to a look before taking it, is one golden.
-const once = new Map(goldens.map((golden) => [`${golden.command}\n${golden.hex}`, golden]));
-writeFileSync(join(here, "goldens.json"), `${JSON.stringify([...once.values()], undefined, 2)}\n`);
-process.stdout.write(`${once.size} goldens\n`);
