@@ -105,7 +105,7 @@ export function applyConntrackSettings(
     }
   } catch (error) {
     const { code = "an error" } = error as NodeJS.ErrnoException;
-    for (const { name, value } of before.reverse()) sysctls.write(name, value);
+    undo(before, sysctls, log);
     log.notice(
       `the settings of connection tracking stay as they are: net.netfilter.${at} cannot be set (${code}); set it on the node, or set the field to 0`,
       { error },
@@ -113,6 +113,16 @@ export function applyConntrackSettings(
     return;
   }
   if (before.length > 0) log.info("connection tracking was set", { sysctls: before.map(({ name }) => name) });
+}
+
+function undo(before: readonly Wanted[], sysctls: ConntrackSysctls, log: Logger): void {
+  for (const { name, value } of before.toReversed()) {
+    try {
+      sysctls.write(name, value);
+    } catch (error) {
+      log.warn("a setting of connection tracking could not be taken back", { sysctl: name, value, error });
+    }
+  }
 }
 
 function wanted(settings: ConntrackSettings, cores: number): readonly Wanted[] {

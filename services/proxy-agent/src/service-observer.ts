@@ -8,6 +8,9 @@ import type { PlaneObserver, PlaneProblem } from "./plane.ts";
 /** Problems remembered so that each is logged once; beyond, the oldest may be logged again. */
 export const MAX_REMEMBERED_PROBLEMS = 4_096;
 
+/** Addresses that people are told of at a time; whoever has more Services does not read them line by line. */
+export const MAX_ANNOUNCED_ADDRESSES = 256;
+
 const HTTPS_PORT = 443;
 
 /** See the module. */
@@ -18,6 +21,7 @@ export class ServiceObserver implements PlaneObserver {
   readonly #said = new Map<string, string>();
   /** Addresses that people were told of: an endpoint that comes and goes is no news. */
   readonly #announced = new Map<EntryKey, Set<string>>();
+  #announcements = 0;
 
   constructor(options: { events: EventSink; log: Logger }) {
     this.#events = options.events;
@@ -30,11 +34,15 @@ export class ServiceObserver implements PlaneObserver {
     const announced = this.#announced.get(entry.key) ?? new Set();
     this.#announced.set(entry.key, announced);
     // Every node serves the node ports: that would be as many lines as nodes.
-    if (announced.has(url) || frontend.kind === "NodePort") {
+    if (announced.has(url) || frontend.kind === "NodePort" || this.#announcements > MAX_ANNOUNCED_ADDRESSES) {
       this.#log.debug("serving", { servicePort: entry.servicePort, at: url });
       return;
     }
     announced.add(url);
+    if (this.#announcements++ === MAX_ANNOUNCED_ADDRESSES) {
+      this.#log.notice(`more than ${MAX_ANNOUNCED_ADDRESSES} addresses are served; no further ones are named`);
+      return;
+    }
     this.#log.notice(`service ${entry.service.namespace}/${entry.service.name} at ${url}`, {
       servicePort: entry.servicePort,
       at: url,
@@ -59,6 +67,7 @@ export class ServiceObserver implements PlaneObserver {
 
   /** The entry is gone: should it come back, it is told anew. */
   forget(entry: ServicePortEntry): void {
+    this.#announcements -= this.#announced.get(entry.key)?.size ?? 0;
     this.#announced.delete(entry.key);
     for (const frontend of entry.frontends) this.#said.delete(placeOf(entry, frontend));
   }

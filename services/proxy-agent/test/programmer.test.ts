@@ -2,11 +2,13 @@ import { createMemoryFeed } from "@fairlead/bus";
 import type { Metrics } from "@fairlead/host";
 import { createMetrics, silentLogger } from "@fairlead/host";
 import { eventually, FakeClock, RecordingLogger } from "@fairlead/testkit";
-import { feedKeyOf, nodeName } from "@fairlead/types";
+import { feedKeyOf, nodeName, port } from "@fairlead/types";
+import type { ServiceKey } from "@fairlead/types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DesiredState } from "../src/desired-state.ts";
 import { HealthCheckServers } from "../src/health-check-servers.ts";
 import type { EntryKey } from "../src/plan/entry.ts";
+import type { HealthCheckPlan } from "../src/plan/service-table.ts";
 import type { PlaneChange } from "../src/plane.ts";
 import { Programmer, STUCK_AFTER_MS } from "../src/programmer.ts";
 import type { ProgrammedPlane } from "../src/programmer.ts";
@@ -51,11 +53,21 @@ class FakePlane implements ProgrammedPlane {
   }
 }
 
+/** Writes down what is asked of it, and listens nowhere. */
+class RecordedHealthChecks extends HealthCheckServers {
+  readonly asked: [string, number | undefined][] = [];
+
+  override async set(key: ServiceKey, plan: HealthCheckPlan | undefined): Promise<void> {
+    this.asked.push([key, plan?.port]);
+  }
+}
+
 const clock = new FakeClock();
 const bus = (): ReturnType<typeof createMemoryFeed> => createMemoryFeed({ clock });
 let plane: FakePlane;
 let feed: ReturnType<typeof bus>;
 let programmer: Programmer;
+let checks: RecordedHealthChecks;
 let metrics: Metrics;
 let log: RecordingLogger;
 
@@ -65,6 +77,7 @@ beforeEach(async () => {
   metrics = createMetrics();
   log = new RecordingLogger();
   const events = { record: () => undefined };
+  checks = new RecordedHealthChecks({ events, log: silentLogger, healthy: () => true });
   programmer = new Programmer({
     feed: feed.feed,
     state: new DesiredState({
@@ -75,7 +88,7 @@ beforeEach(async () => {
       machineAddresses: () => [],
     }),
     plane,
-    healthChecks: new HealthCheckServers({ events, log: silentLogger, healthy: () => true }),
+    healthChecks: checks,
     metrics: new ProxyMetrics({ metrics }),
     observer: new ServiceObserver({ events, log }),
     clock,
@@ -94,10 +107,10 @@ const web = [
 const other = asValue.service(service({ name: "other", uid: "uid-other" }));
 
 /** Lets what is due now happen until the condition holds. */
-async function settled(condition: () => void): Promise<void> {
+async function settled(condition: () => void | Promise<void>): Promise<void> {
   await eventually(async () => {
     await clock.advance(0);
-    condition();
+    await condition();
   });
 }
 
@@ -137,6 +150,75 @@ describe("the programmer", () => {
     await settled(() => expect(programmer.notReady()).toBeUndefined());
     expect(plane.held.size).toBe(2);
     expect(log.records.filter(({ level }) => level === "error")).toHaveLength(1);
+  });
+
+  it("tries again on top of what is there before it has all of it removed, and counts what failed", async () => {
+    const publisher = feed.publisher();
+    plane.failures = 5;
+    await publisher.takeOver(stateOf(...web));
+    await settled(() => expect(plane.applied).toBe(1));
+    for (let time = 0; time < 5; time++) await clock.advance(1_000);
+    await settled(() => expect(programmer.notReady()).toBeUndefined());
+    expect([plane.resumed, plane.cleaned]).toEqual([3, 2]);
+    const text = await metrics.text();
+    expect(text).toContain('fairlead_proxy_sync_failures_total{plane="nftables"} 5');
+    expect(text).toContain('kubeproxy_sync_proxy_rules_nftables_sync_failures_total{ip_family="IPv6"} 5');
+  });
+
+  it("has the plane take over from an earlier run also where there is nothing to serve", async () => {
+    await feed.publisher().takeOver(stateOf());
+    await settled(() => expect(programmer.notReady()).toBeUndefined());
+    expect(plane.applied).toBe(1);
+    await clock.advance(120_000);
+    expect(plane.applied).toBe(1);
+  });
+
+  it("counts changes by family as they come and are programmed, and whole runs apart from partial ones", async () => {
+    const publisher = feed.publisher();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    plane.gate = promise;
+    await publisher.takeOver(stateOf(...web));
+    await settled(() => expect(plane.applied).toBe(1));
+    await publisher.publish([{ key: feedKeyOf(other), value: other }]);
+    const during = await metrics.text();
+    expect(during).toContain('kubeproxy_sync_proxy_rules_service_changes_total{ip_family="IPv4"} 2');
+    expect(during).toContain('kubeproxy_sync_proxy_rules_service_changes_pending{ip_family="IPv4"} 1');
+    expect(during).toContain('kubeproxy_sync_proxy_rules_endpoint_changes_total{ip_family="IPv4"} 1');
+    expect(during).toContain('kubeproxy_sync_proxy_rules_endpoint_changes_pending{ip_family="IPv4"} 0');
+    expect(during).toContain(
+      `kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="IPv6"} ${clock.now() / 1_000}`,
+    );
+    resolve();
+    await settled(() => expect(plane.held.size).toBe(2));
+    await settled(async () =>
+      expect(await metrics.text()).toContain(
+        'kubeproxy_sync_partial_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1',
+      ),
+    );
+    const after = await metrics.text();
+    expect(after).toContain('kubeproxy_sync_proxy_rules_service_changes_pending{ip_family="IPv4"} 0');
+    expect(after).toContain('kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1');
+    expect(after).toContain('kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 2');
+    expect(after).toContain(
+      `kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"} ${clock.now() / 1_000}`,
+    );
+  });
+
+  it("ends a health check whose Service has gone also where the plane fails just then", async () => {
+    const publisher = feed.publisher();
+    const checked = service({
+      type: "LoadBalancer",
+      externalTrafficPolicy: "Local",
+      healthCheckNodePort: port(30_999),
+    });
+    await publisher.takeOver(stateOf(asValue.node(node("node-1", "127.64.0.1")), asValue.service(checked)));
+    await settled(() => expect(checks.asked).toEqual([["default/web", 30_999]]));
+    plane.failures = 1;
+    await publisher.publish([
+      { key: feedKeyOf(asValue.service(checked)), value: undefined },
+      { key: feedKeyOf(other), value: other },
+    ]);
+    await settled(() => expect(checks.asked.at(-1)).toEqual(["default/web", undefined]));
   });
 
   it("is not live when a change waits for ever", async () => {

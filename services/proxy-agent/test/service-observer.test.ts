@@ -1,7 +1,7 @@
 import { RecordingLogger } from "@fairlead/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventNote } from "../src/event-sink.ts";
-import { ServiceObserver } from "../src/service-observer.ts";
+import { MAX_ANNOUNCED_ADDRESSES, ServiceObserver } from "../src/service-observer.ts";
 import { entryOf, frontendAt } from "../src/testing.ts";
 
 let log: RecordingLogger;
@@ -32,6 +32,18 @@ describe("what a person is told", () => {
   it("leaves node ports out: every node has them", () => {
     observer.serving(entry, frontendAt(at, { kind: "NodePort" }));
     expect(notices()).toEqual([]);
+  });
+
+  it("ends where nobody would read on, and goes on when Services have gone", () => {
+    const many = Array.from({ length: MAX_ANNOUNCED_ADDRESSES + 50 }, (_, index) =>
+      entryOf({ name: `s${index}`, frontends: [frontendAt(at)], endpoints: [] }),
+    );
+    for (const one of many) observer.serving(one, frontendAt(at));
+    expect(notices()).toHaveLength(MAX_ANNOUNCED_ADDRESSES + 1);
+    expect(notices().at(-1)).toBe("more than 256 addresses are served; no further ones are named");
+    for (const one of many.slice(0, 100)) observer.forget(one);
+    observer.serving(entry, frontendAt(at));
+    expect(notices().at(-1)).toBe("service default/web at http://127.96.0.1:8080");
   });
 
   it("is told anew of a Service that was made again", () => {
