@@ -1,8 +1,10 @@
 import { randomInt } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { createMemoryFeed } from "@fairlead/bus";
 import type { ChangePublisher, MemoryFeed } from "@fairlead/bus";
 import { systemClock } from "@fairlead/host";
-import { eventually, RecordingLogger, seededRandom } from "@fairlead/testkit";
+import { eventually, RecordingLogger, seededRandom, temporaryDirectory } from "@fairlead/testkit";
 import { feedKeyOf, ipAddress, nodeName, port } from "@fairlead/types";
 import type { FeedValue, Port } from "@fairlead/types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -45,6 +47,12 @@ async function agent(name = "node-1", ...flags: readonly string[]): Promise<Prox
   await made.start();
   cleanups.defer(() => made.stop());
   return made;
+}
+
+async function temporaryFolder(): Promise<{ readonly path: string }> {
+  const folder = await temporaryDirectory();
+  cleanups.defer(() => folder.remove());
+  return folder;
 }
 
 const status = async (of: ProxyAgent, path: string): Promise<number> => (await fetch(`${of.healthUrl}${path}`)).status;
@@ -208,6 +216,101 @@ describe("the agent", () => {
     await publisher.publish([{ key: feedKeyOf(asService(balanced)), value: undefined }]);
     await eventually(async () => expect(await outcome({ address, port: healthPort })).toBe("ECONNREFUSED"));
     expect(await status(used, "/livez")).toBe(200);
+  });
+
+  it("answers who asks for its health as kube-proxy does, and turns load balancers away when its node leaves", async () => {
+    const used = await agent();
+    const healthz = async (): Promise<{ status: number; body: Record<string, unknown> }> => {
+      const response = await fetch(`${used.healthUrl}/healthz`);
+      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+    };
+    expect(await healthz()).toMatchObject({ status: 200, body: { nodeEligible: true, healthy: true } });
+    const here = asNode(node("node-1", loopback(64)));
+    await publisher.takeOver(stateOf(here));
+    await eventually(async () =>
+      expect((await healthz()).body["status"]).toMatchObject({ IPv4: { healthy: true }, IPv6: { healthy: true } }),
+    );
+    await put(asNode(node("node-1", loopback(64), { leaving: true })));
+    await eventually(async () =>
+      expect(await healthz()).toMatchObject({ status: 503, body: { nodeEligible: false, healthy: true } }),
+    );
+    expect(await status(used, "/livez")).toBe(200);
+    await put(here);
+    await eventually(async () => expect((await healthz()).status).toBe(200));
+    await publisher.publish([{ key: feedKeyOf(here), value: undefined }]);
+    await eventually(async () => expect((await healthz()).status).toBe(503));
+    expect(await metrics(used)).toMatch(/kubeproxy_proxy_healthz_total\{code="503"\} [1-9]/);
+  });
+
+  it("tells which plane it has, and its metrics, at the health address or at one of their own", async () => {
+    const together = await agent();
+    expect(together.metricsUrl).toBe(together.healthUrl);
+    expect(await (await fetch(`${together.healthUrl}/proxyMode`)).text()).toBe("userspace");
+    const apart = await agent("node-2", "--metrics-address", "127.0.0.1:0");
+    expect(apart.metricsUrl).not.toBe(apart.healthUrl);
+    expect(await (await fetch(`${apart.metricsUrl}/proxyMode`)).text()).toBe("userspace");
+    expect(await (await fetch(`${apart.metricsUrl}/healthz`)).text()).toBe("ok");
+    expect((await fetch(`${apart.metricsUrl}/metrics`)).status).toBe(200);
+    expect(await status(apart, "/metrics")).toBe(404);
+    expect(await status(apart, "/proxyMode")).toBe(404);
+    expect(await status(apart, "/livez")).toBe(200);
+  });
+
+  it("counts Service ports of policy Local that have no endpoint here, by what they are asked from", async () => {
+    const used = await agent("node-1", "--no-shared-host");
+    const away = { nodeName: nodeName("node-2") };
+    const local = service({
+      type: "NodePort",
+      internalTrafficPolicy: "Local",
+      externalTrafficPolicy: "Local",
+      clusterIPs: [ipAddress(loopback(96))],
+      ports: [servicePort({ port: somePort(), nodePort: somePort() })],
+    });
+    const none = service({
+      ...local,
+      name: "none",
+      uid: "uid-none",
+      type: "ClusterIP",
+      clusterIPs: [ipAddress(loopback(96))],
+    });
+    await publisher.takeOver(
+      stateOf(
+        asNode(node("node-1", loopback(64))),
+        asService(local),
+        asSlice(slice([endpoint("127.244.9.9", away)])),
+        asService(none),
+      ),
+    );
+    const lacking = (policy: string, count: number): string =>
+      `kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="${policy}"} ${count}`;
+    await eventually(async () => expect(await metrics(used)).toContain(lacking("internal", 1)));
+    expect(await metrics(used)).toContain(lacking("external", 1));
+    await put(asSlice(slice([endpoint("127.244.9.9")])));
+    await eventually(async () => expect(await metrics(used)).toContain(lacking("external", 0)));
+  });
+
+  it("says what of a new configuration takes a restart, and changes nothing then", async () => {
+    const used = await agent();
+    const config = (...flags: readonly string[]): ReturnType<typeof readProxyAgentConfig> =>
+      readProxyAgentConfig({ argv: ["--node-name", "node-1", "--health-address", "127.0.0.1:0", ...flags], env: {} });
+    await used.reload(config());
+    expect(log.messages("info")).toContain("the configuration is as it was");
+    await used.reload(config("--udp-timeout", "5s", "--scheduler", "lc"));
+    expect(log.messages("notice")).toEqual(["changed, and in force after a restart only: scheduler, udpTimeout"]);
+    await used.reload(config("--plane", "nftables"));
+    expect(log.messages("notice").at(-1)).toContain("the plane stays");
+    expect(await (await fetch(`${used.healthUrl}/proxyMode`)).text()).toBe("userspace");
+  });
+
+  it("tells the notices of its configuration when it starts", async () => {
+    const path = join((await temporaryFolder()).path, "config.conf");
+    await writeFile(
+      path,
+      "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nhostnameOverride: node-1\n" +
+        "conntrack: { maxPerCore: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s }\noomScoreAdj: -999\nmode: iptables",
+    );
+    await agent("node-1", "--config", path, "--plane", "userspace", "--metrics-address", "127.0.0.1:0");
+    expect(log.messages("notice")).toEqual([`${path}: without meaning here and left aside: oomScoreAdj`]);
   });
 
   it("resolves everything that is bound", () => {
