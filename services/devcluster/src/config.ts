@@ -42,6 +42,9 @@ const table = {
 
 const options = defineOptions("devcluster", table);
 
+// For whoever makes the networks that the nodes are in.
+export { nodeSubnet } from "./node-agent/address-pool.ts";
+
 /** First and last port of a range. */
 export interface PortRange {
   readonly first: number;

@@ -1,3 +1,4 @@
+import type { Node } from "@fairlead/kube/objects";
 import { FakeClock } from "@fairlead/testkit";
 import { expect, onTestFinished, test } from "vitest";
 import type { Registry } from "../src/api/registry.ts";
@@ -52,4 +53,27 @@ test("a deleted Node comes back with the next check, and a Lease of its own", as
   const node = api.get("nodes", undefined, "node-1");
   expect(node.status?.conditions?.find(({ type }) => type === "Ready")?.status).toBe("True");
   expect(api.get("leases", leases, "node-1").metadata?.ownerReferences?.[0]?.uid).toBe(node.metadata?.uid);
+});
+
+test("a Node of an earlier run with other ranges is replaced, one with another address corrected, and a person's left alone", async () => {
+  const { api, clock, registration } = await register();
+  registration.check();
+  const node = (): Node => api.get("nodes", undefined, "node-1");
+  const { uid } = node().metadata ?? {};
+  const moved = (podCidr: string): NodeRegistration => {
+    const place = { name: "node-1", address: "10.64.0.1", podCidr };
+    return new NodeRegistration({ place, api, clock });
+  };
+  moved("127.244.1.0/24").check();
+  expect(node().metadata?.uid).toBe(uid);
+  expect(node().status?.addresses).toContainEqual({ type: "InternalIP", address: "10.64.0.1" });
+  moved("10.244.1.0/24").check();
+  expect(node().metadata?.uid).not.toBe(uid);
+  expect(node().spec).toMatchObject({ podCIDR: "10.244.1.0/24", podCIDRs: ["10.244.1.0/24"] });
+
+  api.delete("nodes", undefined, "node-1");
+  api.create("nodes", { metadata: { name: "node-1" } });
+  const own = node().metadata?.uid;
+  moved("10.244.1.0/24").check();
+  expect(node().metadata?.uid).toBe(own);
 });

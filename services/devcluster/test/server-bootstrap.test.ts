@@ -1,8 +1,11 @@
 import { RecordingLogger } from "@fairlead/testkit";
 import { cidr } from "@fairlead/types";
+import type { Cidr } from "@fairlead/types";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Bootstrap } from "../src/server/bootstrap.ts";
-import { type ApiFixture, openApi, ranges } from "./api-fixture.ts";
+import type { Registry } from "../src/api/registry.ts";
+import { type ApiFixture, openApi, ranges, service } from "./api-fixture.ts";
+import { createApi } from "./strategy-cluster.ts";
 
 let fixture: ApiFixture;
 const started: Bootstrap[] = [];
@@ -15,11 +18,14 @@ afterEach(async () => {
   for (const bootstrap of started.splice(0)) await bootstrap.stop();
 });
 
-async function start(options: { port?: number; podCidr?: string; address?: string } = {}): Promise<Bootstrap> {
-  const { api, clock } = fixture;
+async function start(
+  options: { api?: Registry; port?: number; podCidr?: string; address?: string; serviceCidr?: Cidr } = {},
+): Promise<Bootstrap> {
+  const { clock } = fixture;
+  const { api = fixture.api, serviceCidr = ranges.serviceCidr } = options;
   const bootstrap = new Bootstrap({
     api,
-    serviceCidr: ranges.serviceCidr,
+    serviceCidr,
     podCidr: cidr(options.podCidr ?? "127.244.0.0/16"),
     apiAddress: () => ({ address: options.address ?? "127.0.0.1", port: options.port ?? 6443 }),
     clock,
@@ -83,5 +89,36 @@ describe("the objects that every cluster has", () => {
     await (await start({ podCidr: "10.244.0.0/16" })).stop();
     expect(addresses()).toBeUndefined();
     expect(api.find("endpoints", "default", "kubernetes")).toBeUndefined();
+  });
+
+  test("have Services in another range keep all but their addresses", async () => {
+    await start();
+    const { api, store, clock, errors } = fixture;
+    const loadBalancer = { type: "LoadBalancer", externalTrafficPolicy: "Local", ports: [{ port: 80 }] };
+    const before = [
+      api.create("services", service("plain")),
+      api.create("services", service("balanced", loadBalancer)),
+      api.create("services", service("headless", { clusterIP: "None" })),
+      api.create("services", service("elsewhere", { type: "ExternalName", externalName: "example.org" })),
+    ];
+    await started[0]?.stop();
+    await api.stop();
+
+    const moved = createApi(store, { ...ranges, serviceCidr: cidr("10.96.0.0/12") }, clock, errors);
+    await moved.start();
+    await start({ api: moved, serviceCidr: cidr("10.96.0.0/12"), podCidr: "10.244.0.0/16", address: "10.64.0.254" });
+    expect(moved.get("services", "default", "kubernetes").spec?.clusterIP).toBe("10.96.0.1");
+    const [plain, balanced, headless, elsewhere] = before.map(({ metadata }) =>
+      moved.get("services", "default", metadata?.name ?? ""),
+    );
+    for (const [index, now] of [plain, balanced].entries()) {
+      const old = before[index]?.spec;
+      expect(now?.metadata?.uid).toBe(before[index]?.metadata?.uid);
+      expect(now?.spec?.clusterIP).toMatch(/^10\.(9[6-9]|10\d|11[01])\./);
+      expect(now?.spec).toEqual({ ...old, clusterIP: now?.spec?.clusterIP, clusterIPs: [now?.spec?.clusterIP] });
+    }
+    expect([headless, elsewhere]).toEqual(before.slice(2));
+    expect(errors).toEqual([]);
+    await moved.stop();
   });
 });

@@ -1,5 +1,5 @@
 /** Which Service holds which cluster IPs and node ports, with room for writes that may not happen. */
-import { familyOf } from "@fairlead/types";
+import { cidrContains, familyOf } from "@fairlead/types";
 import type { Cidr, IpAddress, IpFamily, Random } from "@fairlead/types";
 import { AddressAllocator } from "./address-allocator.ts";
 import { PortAllocator } from "./port-allocator.ts";
@@ -33,6 +33,12 @@ export class ServiceAllocations {
     this.#addresses = new Map(allocators.map((allocator) => [allocator.family, allocator]));
     this.families = [...this.#addresses.keys()];
     this.#ports = new PortAllocator({ range: nodePorts, random });
+  }
+
+  /** Whether the address is of a range of the cluster. */
+  covers(address: IpAddress): boolean {
+    const range = this.#addresses.get(familyOf(address))?.range;
+    return range !== undefined && cidrContains(range, address);
   }
 
   /** Begins a write of this owner's Service. */

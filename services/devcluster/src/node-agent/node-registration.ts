@@ -1,5 +1,6 @@
 /** The Node object of one node of the development cluster, and its Lease. */
 import { arch, availableParallelism, release, totalmem } from "node:os";
+import { isDeepStrictEqual } from "node:util";
 import type { Node } from "@fairlead/kube/objects";
 import type { Clock } from "@fairlead/types";
 import type { ClusterApi } from "../api/cluster-api.ts";
@@ -44,11 +45,10 @@ export class NodeRegistration {
 
   /** Makes the Node if it is missing, and Ready if it is not; renews its Lease, and its heartbeat now and then. */
   check(): void {
-    const { name } = this.place;
-    const stored = this.#api.find("nodes", undefined, name) ?? this.#api.create("nodes", this.#object());
+    const stored = this.#stored() ?? this.#api.create("nodes", this.#object());
     this.#lease.renew(stored);
     const due = this.#clock.monotonic() - this.#beatAt >= NODE_HEARTBEAT_MS;
-    if (!due && isReady(stored)) return;
+    if (!due && isReady(stored) && isDeepStrictEqual(stored.status?.addresses, this.#status().addresses)) return;
     this.#beatAt = this.#clock.monotonic();
     this.#write(true);
   }
@@ -56,6 +56,15 @@ export class NodeRegistration {
   /** The agent stops: no new pod belongs here. */
   retire(): void {
     this.#write(false);
+  }
+
+  /** The Node, unless an earlier run made it with another range of pods, which a Node keeps for good: that one is removed. */
+  #stored(): Node | undefined {
+    const { name, podCidr } = this.place;
+    const stored = this.#api.find("nodes", undefined, name);
+    if (stored === undefined || !isRegistered(stored) || stored.spec?.podCIDR === podCidr) return stored;
+    this.#api.delete("nodes", undefined, name);
+    return undefined;
   }
 
   #write(ready: boolean): void {

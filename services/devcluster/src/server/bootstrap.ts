@@ -1,4 +1,5 @@
 /** The objects that every cluster has from the start, and that clients expect to find. */
+import { isIP } from "node:net";
 import type { Logger, Startable } from "@fairlead/host";
 import type { Endpoints, EndpointSlice, Namespace, Service } from "@fairlead/kube/objects";
 import { bigIntToAddress, cidrContains, cidrParts, ipAddress, isLoopback } from "@fairlead/types";
@@ -25,7 +26,7 @@ const repairDelayMs = 100;
 /**
  * Makes, or brings up to date, the four namespaces and the Service `kubernetes` at the first address of its range, with the API
  * server behind it; whoever deletes or changes the Service or its endpoints later (`kubectl delete all --all`) finds them made anew.
- * Where pods have no loopback addresses, a loopback address of the server may not be an endpoint, and the Service has none.
+ * Services of an earlier run with another range get addresses of this one. Where pods have no loopback addresses, a loopback address of the server may not be an endpoint, and the Service has none.
  */
 export class Bootstrap implements Startable {
   readonly name = "bootstrap objects";
@@ -44,6 +45,7 @@ export class Bootstrap implements Startable {
       if (!api.find("namespaces", undefined, name)) api.create("namespaces", namespace);
     }
     this.#ensure();
+    this.#readdress();
     const own = { namespace: "default", fieldSelector: `metadata.name=${serviceName}` };
     for (const resource of ["services", "endpointslices", "endpoints"] as const) {
       const changed = ({ type }: { type: string }): void => {
@@ -84,6 +86,25 @@ export class Bootstrap implements Startable {
     const { api } = this.#options;
     for (const resource of ["endpointslices", "endpoints"] as const) {
       if (api.find(resource, "default", serviceName)) api.delete(resource, "default", serviceName);
+    }
+  }
+
+  /** Services whose cluster IPs are of a range that an earlier run had get others: nobody leads traffic to the old ones. */
+  #readdress(): void {
+    const { api, serviceCidr, log } = this.#options;
+    for (const { metadata, spec } of api.list("services").items) {
+      const { namespace = "", name = "" } = metadata ?? {};
+      const address = spec?.clusterIP ?? "";
+      if (isIP(address) === 0 || cidrContains(serviceCidr, ipAddress(address))) continue;
+      try {
+        const moved = api.modify("services", namespace, name, (service) => {
+          const { clusterIP: _old, clusterIPs: _all, ...others } = service.spec ?? {};
+          return { ...service, spec: others };
+        });
+        log.info("a Service has another address", { service: `${namespace}/${name}`, address: moved?.spec?.clusterIP });
+      } catch (error) {
+        log.warn("a Service keeps an address outside the cluster's range", { service: `${namespace}/${name}`, error });
+      }
     }
   }
 

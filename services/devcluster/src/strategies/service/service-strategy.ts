@@ -9,6 +9,7 @@ import { allocateService, holdingOf, serviceReference } from "./service-allocati
 import { dropTypeDependent, keepAllocated, syncChangedClusterIps, syncClusterIps } from "./service-carry-over.ts";
 import { defaultService, defaultServiceStatus } from "./service-defaults.ts";
 import { settleFamilies } from "./service-families.ts";
+import type { ServiceSpec } from "./service-type.ts";
 import { serviceFaults, serviceStatusFaults, serviceUpdateFaults } from "./service-validation.ts";
 
 export interface ServiceStrategyOptions {
@@ -42,8 +43,9 @@ export class ServiceStrategy implements Strategy<Service> {
     if (serviceFaults(service, this.#rules).causes.length === 0) this.#allocate(service, undefined);
   }
 
-  prepareUpdate(service: Service, old: Service): void {
+  prepareUpdate(service: Service, stored: Service): void {
     const spec = (service.spec ??= {});
+    const old = this.#withoutStrayAddresses(stored, spec);
     const before = old.spec ?? {};
     service.status = structuredClone(old.status ?? { loadBalancer: {} });
     keepAllocated(spec, before);
@@ -56,7 +58,8 @@ export class ServiceStrategy implements Strategy<Service> {
     return serviceFaults(service, this.#rules).causes;
   }
 
-  validateUpdate(service: Service, old: Service): FieldCause[] {
+  validateUpdate(service: Service, stored: Service): FieldCause[] {
+    const old = this.#withoutStrayAddresses(stored, service.spec ?? {});
     return serviceUpdateFaults(service, old, this.#rules).causes;
   }
 
@@ -82,6 +85,17 @@ export class ServiceStrategy implements Strategy<Service> {
 
   selectableFields(service: Service): Record<string, string> {
     return { "spec.clusterIP": service.spec?.clusterIP ?? "", "spec.type": service.spec?.type ?? "" };
+  }
+
+  /**
+   * What was stored, seen by an update that does not insist on its cluster IPs: those that are of no range of the cluster, as after a
+   * change of the ranges, are nobody's any more, so the Service gets others.
+   */
+  #withoutStrayAddresses(stored: Service, spec: ServiceSpec): Service {
+    const { clusterIP, clusterIPs, ...others } = stored.spec ?? {};
+    if (clusterIP === undefined || clusterIP === spec.clusterIP) return stored;
+    if (holdingOf(stored).addresses.every((address) => this.#allocations.covers(address))) return stored;
+    return { ...stored, spec: others };
   }
 
   #allocate(service: Service, old: Service | undefined): void {
