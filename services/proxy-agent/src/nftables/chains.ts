@@ -9,10 +9,11 @@ import {
   NftHook,
   NftPriority,
   nftRule as r,
+  PayloadBase,
 } from "@fairlead/netlink";
 import type { LocalTraffic } from "../kernel/kernel-plane-options.ts";
 import { type Choice, chainName, type Handler } from "./handler.ts";
-import { type FamilyLayout, ownNumbers, ownNumbersMask, tableName, word } from "./layout.ts";
+import { type FamilyLayout, ownNumbers, ownNumbersMask, protocolNumbers, tableName, word } from "./layout.ts";
 
 /** A rule, with words for people that list the table. */
 export interface ChainRule {
@@ -38,6 +39,10 @@ export interface ChainOptions {
 
 /** First register, and the one behind the key of a Service's address. */
 const first = 8;
+
+/** Where the flags of a TCP header are, and which. */
+const tcpFlags = [PayloadBase.transport, 13, 1] as const;
+const TcpFlag = { fin: 0x01, syn: 0x02, rst: 0x04, ack: 0x10 } as const;
 
 /** Priority of the chains that count: after translation. */
 const afterTranslation = NftPriority.dstnat + 10;
@@ -167,7 +172,26 @@ export class ChainWriter {
 
   #dispatch(): readonly ChainRule[] {
     const key = this.#frontend(first);
-    const rules: ChainRule[] = [];
+    const rules: ChainRule[] = [
+      {
+        comment: "open with a process of this node, before there was a table",
+        expressions: [
+          r.meta("l4proto", first),
+          r.compare(first, "eq", Uint8Array.of(protocolNumbers.TCP)),
+          r.payload(tcpFlags, first),
+          r.bitwise(
+            first,
+            first,
+            Uint8Array.of(TcpFlag.fin | TcpFlag.syn | TcpFlag.rst | TcpFlag.ack),
+            Uint8Array.of(0),
+          ),
+          r.compare(first, "neq", Uint8Array.of(TcpFlag.syn)),
+          r.fib("daddr", "type", first),
+          r.compare(first, "eq", word(FibAddressType.local)),
+          r.verdictOf("return"),
+        ],
+      },
+    ];
     if (this.#options.trafficCounters) {
       rules.push({ comment: "counts connections", expressions: [...key, r.lookup("connections", first)] });
     }

@@ -8,6 +8,9 @@ import type { EntryKey, ServicePortEntry } from "../plan/entry.ts";
 import type { HeldFrontend, Plane, PlaneChange, PlaneObserver, PlaneProblem } from "../plane.ts";
 import { bindProblem } from "./bind-problem.ts";
 
+/** Time for connections that have begun before another plane took over to be accepted, in milliseconds. */
+const HANDSHAKE_MS = 1_000;
+
 /** What the plane needs. */
 export interface UserspacePlaneOptions {
   readonly makePicker: PickerFactory;
@@ -26,8 +29,10 @@ export class UserspacePlane implements Plane {
   readonly mode = "userspace";
   readonly #relays: RelaySet<ServicePortEntry>;
   readonly #entries = new Map<EntryKey, ServicePortEntry>();
+  readonly #clock: Clock;
 
   constructor(options: UserspacePlaneOptions) {
+    this.#clock = options.clock;
     const { observer, ...rest } = options;
     this.#relays = new RelaySet<ServicePortEntry>({ ...rest, keepsSource, observer: inWords(observer) });
   }
@@ -47,9 +52,13 @@ export class UserspacePlane implements Plane {
     return this.#relays.apply(change);
   }
 
-  /** Stops listening; what is relayed goes on in this process. */
-  retire(): Promise<void> {
-    return this.apply({ added: [], updated: [], removed: [...this.#entries.values()] });
+  /** Stops listening once nobody is on the way to it any more; what is relayed goes on in this process. */
+  async retire(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // A listener that closes resets whoever it has not accepted yet.
+    this.#clock.setTimer(HANDSHAKE_MS, resolve);
+    await promise;
+    await this.apply({ added: [], updated: [], removed: [...this.#entries.values()] });
   }
 
   async inspect(): Promise<readonly HeldFrontend[]> {
