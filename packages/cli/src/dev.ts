@@ -1,10 +1,13 @@
 /** `fairlead dev`: reads the options, takes the state folder, runs the stack until its end, and says what happens. */
+import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { HelpRequested, systemClock } from "@fairlead/host";
 import type { ConfigSources } from "@fairlead/host";
 import { CodedError } from "@fairlead/types";
 import type { Ending, Reason } from "./ending.ts";
+import type { NetworkPlace } from "./network/node-network.ts";
+import { withNetwork } from "./network/with-network.ts";
 import { dnsAddress } from "./options/address-plan.ts";
 import { readDevOptions, wantsJson } from "./options/dev-options.ts";
 import type { DevOptions } from "./options/dev-options.ts";
@@ -72,24 +75,31 @@ async function runOn(options: DevOptions, reporter: Reporter, ending: Ending): P
   try {
     removeDevFile(stateDir);
     await clearLeftovers(stateDir, reporter);
-    const dns = await findDnsPlace({ address: dnsAddress(options), port: options.dnsPort });
-    const ingress = await findIngressPlace(options);
-    for (const notice of [dns.notice, ...ingress.notices]) if (notice !== undefined) reporter.event(self, notice);
-    const record = new RunRecord({ stateDir });
-    record.open();
-    try {
-      return await runStack(
-        await makeStack({ options, places: { dns, ingress }, reporter, record }),
-        options,
-        reporter,
-        ending,
-      );
-    } finally {
-      // A stop that was not in time may have left something behind: the next launcher will want to know.
-      if (leftoversIn(stateDir).length === 0) record.close();
-    }
+    const what = { clock: systemClock, reporter };
+    return await withNetwork(options, what, (network) => runAt(network, options, reporter, ending));
   } finally {
     lock.release();
+  }
+}
+
+async function runAt(
+  network: NetworkPlace | undefined,
+  options: DevOptions,
+  reporter: Reporter,
+  ending: Ending,
+): Promise<number> {
+  const { stateDir } = options;
+  const dns = await findDnsPlace({ address: dnsAddress(options), port: options.dnsPort });
+  const ingress = await findIngressPlace(options);
+  for (const notice of [dns.notice, ...ingress.notices]) if (notice !== undefined) reporter.event(self, notice);
+  const record = new RunRecord({ stateDir });
+  record.open();
+  try {
+    const places = { dns, ingress, ...(network === undefined ? {} : { network }) };
+    return await runStack(await makeStack({ options, places, reporter, record }), options, reporter, ending);
+  } finally {
+    // A stop that was not in time may have left something behind: the next launcher will want to know.
+    if (leftoversIn(stateDir).length === 0) record.close();
   }
 }
 
@@ -184,8 +194,18 @@ function summaryOf(facts: DevFacts, options: DevOptions): readonly (readonly [st
     ["names", digCommand(facts.dns)],
     ["ingress", `${facts.ingress.http}, ${facts.ingress.https}`],
     ["load balancers", options.lbPool],
+    ...networkLines(facts),
     ["state", options.stateDir],
   ];
+}
+
+/** How to get into the networks of nodes and pods, where they have their own. */
+function networkLines({ nodes: [node] }: DevFacts): readonly (readonly [string, string])[] {
+  const namespace = node?.networkNamespace;
+  if (node === undefined || namespace === undefined) return [];
+  const name = basename(namespace);
+  const prefix = name.slice(0, -node.name.length);
+  return [["networks", `ip netns exec ${name} …, and ${prefix}<address> for a pod`]];
 }
 
 /** A question to the name server that has an answer in every cluster. */

@@ -41,6 +41,16 @@ describe("the options of fairlead dev", () => {
     });
   });
 
+  test.each(["nftables", "ipvs"])("have ranges that are routed with the plane %s, unless they are told", (plane) => {
+    expect(read(`--plane ${plane} --lb-pool 172.30.0.0/24`)).toMatchObject({
+      plane,
+      serviceCidr: "10.96.0.0/12",
+      podCidr: "10.244.0.0/16",
+      nodeCidr: "10.64.0.0/24",
+      lbPool: "172.30.0.0/24",
+    });
+  });
+
   test("come from flags, the environment and a file, in this order", async () => {
     await using folder = await temporaryDirectory();
     const file = join(folder.path, "dev.yaml");
@@ -64,9 +74,17 @@ describe("the options of fairlead dev", () => {
       "nodeCidr: 127.64.0.0/27 is too small: a /26 is the least, its address 53 is the DNS's",
     ],
     ["--dns-port 65536", "dnsPort: "],
-    ["--plane nftables", "plane: nftables is not part of this version yet: userspace is the only plane"],
-    ["--plane ipvs", "plane: ipvs is not part of this version yet: userspace is the only plane"],
-    ["--plane kernel", 'plane: must be userspace, not "kernel"'],
+    ["--plane kernel", 'plane: must be one of userspace, nftables, ipvs, not "kernel"'],
+    [
+      "--plane nftables --pod-cidr 127.244.0.0/16",
+      "podCidr: must lie outside 127.0.0.0/8: the plane nftables routes it",
+    ],
+    ["--plane ipvs --lb-pool 230.0.0.0/24", "lbPool: must lie outside 224.0.0.0/3: the plane ipvs routes it"],
+    ["--plane ipvs --service-cidr fd00:96::/112", "serviceCidr: must be an IPv4 range, not fd00:96::/112"],
+    [
+      "--plane nftables --node-cidr 10.100.0.0/24",
+      "nodeCidr: 10.100.0.0/24 overlaps serviceCidr, which is 10.96.0.0/12",
+    ],
     ["--nats-url nats://127.0.0.1:4222", "natsUrl: goes with --distributed"],
     ["--distributed --nats-url http://127.0.0.1", "natsUrl: must be nats://HOST:PORT or tls://HOST:PORT"],
     ["--log yaml", 'log: must be one of text, json, not "yaml"'],
@@ -85,11 +103,10 @@ describe("the options of fairlead dev", () => {
   });
 
   test("are refused all at once, each with its reason", () => {
-    expect(issues("--plane ipvs --api-port 70000 --pod-cidr 10.0.0.0/8").map((issue) => issue.split(":")[0])).toEqual([
-      "podCidr",
-      "apiPort",
-      "plane",
-    ]);
+    const each = "--plane kernel --api-port 70000 --pod-cidr 10.0.0.0";
+    expect(issues(each).map((issue) => issue.split(":")[0])).toEqual(["podCidr", "apiPort", "plane"]);
+    const elsewhere = "--pod-cidr 10.244.0.0/16 --service-cidr 10.96.0.0/12";
+    expect(issues(elsewhere).map((issue) => issue.split(":")[0])).toEqual(["serviceCidr", "podCidr"]);
     const together = "--nodes 9 --pod-cidr 127.244.0.0/21 --lb-pool 127.64.0.0/24 --nats-url nats://localhost:4222";
     expect(issues(together).map((issue) => issue.split(":")[0])).toEqual(["lbPool", "podCidr", "natsUrl"]);
   });

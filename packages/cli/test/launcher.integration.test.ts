@@ -176,10 +176,10 @@ describe("fairlead dev, embedded", () => {
     ["dev --help", ["dev", "--help"], 0, /--state-dir[^]*default: \.fairlead/, /^$/],
     [
       "everything wrong at once",
-      ["dev", "--plane", "ipvs", "--nodes", "0"],
+      ["dev", "--plane", "kernel", "--nodes", "0"],
       2,
       /^$/,
-      /nodes \(from --nodes\): [^]*plane \(from --plane\): ipvs [^]*fairlead dev --help lists the options\n$/,
+      /nodes \(from --nodes\): [^]*plane \(from --plane\): must be one of [^]*fairlead dev --help lists the options\n$/,
     ],
     ["errors as JSON", ["dev", "--nodes", "0", "--log=json"], 2, /^\{"time":.*"type":"error".*\}\n$/, /^$/],
   ])("given %s ends with its code and its words", async (_case, args, code, stdout, stderr) => {

@@ -147,10 +147,11 @@ describe("dev.json", () => {
     api: "https://127.0.0.1:6443",
     dns: { address: "127.64.0.53", port: 53 },
     ingress: { http: "http://127.0.0.1:8080", https: "https://127.0.0.1:8443" },
+    plane: "userspace",
     nodes: [{ name: "node-1", address: ipAddress("127.64.0.1") }],
     lbPool: cidr("127.200.0.0/24"),
     metrics: { devcluster: "http://127.0.0.1:1/metrics" },
-  };
+  } as const;
 
   test("holds the facts, for its owner only, and goes away", async () => {
     await using folder = await temporaryDirectory();

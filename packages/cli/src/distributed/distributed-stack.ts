@@ -19,7 +19,7 @@ import {
   serviceMain,
 } from "../stack/service-config.ts";
 import type { Flags, ServiceName } from "../stack/service-config.ts";
-import { agentName, reasonOf, stopDeadlineMs, StoppedError } from "../stack/stack.ts";
+import { agentName, nodeFacts, reasonOf, stopDeadlineMs, StoppedError } from "../stack/stack.ts";
 import type { Places, Stack } from "../stack/stack.ts";
 import type { DevFacts } from "../state/dev-file.ts";
 import { sendSignal } from "../state/process-mark.ts";
@@ -122,7 +122,7 @@ export class DistributedStack implements Stack {
     const base = await healthOf(apiName);
     const devcluster = { service: apiName, name: apiName, health: base, where: api } as const;
     const [, bus] = await Promise.all([
-      this.#service({ ...devcluster, flags: devclusterFlags({ ...options, apiPort }, places.dns, base) }),
+      this.#service({ ...devcluster, flags: devclusterFlags({ ...options, apiPort }, places, base) }),
       this.#startBus(),
     ]);
     if (!existsSync(kubeconfig)) throw new Error(`devcluster wrote no ${kubeconfig}`);
@@ -172,7 +172,7 @@ export class DistributedStack implements Stack {
       programs.push({
         service: "proxy-agent",
         name: agentName(node.name),
-        flags: [...proxyAgentFlags(options, node.name, kubeconfig, health), ...busFlags],
+        flags: [...proxyAgentFlags(options, places, node.name, kubeconfig, health), ...busFlags],
         health,
         env: natsEnvironment(bus, "proxy-agent"),
         where: node.address,
@@ -187,7 +187,8 @@ export class DistributedStack implements Stack {
       api,
       dns: { address: places.dns.address, port: places.dns.port },
       ingress: urls,
-      nodes,
+      plane: options.plane,
+      nodes: nodeFacts(nodes, places),
       lbPool: options.lbPool,
       metrics,
     };

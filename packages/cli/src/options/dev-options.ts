@@ -2,22 +2,22 @@
 import { ConfigError, defineOptions, option } from "@fairlead/host";
 import type { ConfigIssue, ConfigSources, OptionValues } from "@fairlead/host";
 import { InvalidInputError } from "@fairlead/types";
-import type { Cidr } from "@fairlead/types";
-import { loopbackRange, planIssues } from "./address-plan.ts";
+import { defaultRanges, defaultRangeText, planes, planIssues } from "./address-plan.ts";
+import type { AddressPlan, Ranges } from "./address-plan.ts";
 
 /** Nodes at most: every one has a proxy agent, with `--distributed` a process. */
 const maxNodes = 16;
 
-const range = (settings: { readonly default: string; readonly describe: string }) =>
-  option.custom<Cidr>({ ...settings, kind: "127.A.B.C/N", read: loopbackRange });
+const range = (field: keyof Ranges, describe: string) =>
+  option.cidr({ optional: true, describe: `${describe}; default: ${defaultRangeText(field)}` });
 
 const table = {
   stateDir: option.path({ default: ".fairlead", describe: "Folder of everything that outlives a stop" }),
   nodes: option.integer({ default: 2, min: 1, max: maxNodes, describe: `Number of nodes, up to ${maxNodes}` }),
-  serviceCidr: range({ default: "127.96.0.0/16", describe: "Range of cluster IPs" }),
-  podCidr: range({ default: "127.244.0.0/16", describe: "Range of pod addresses, a /24 of it for each node" }),
-  nodeCidr: range({ default: "127.64.0.0/24", describe: "Range of node addresses; node-1 has the first" }),
-  lbPool: range({ default: "127.200.0.0/24", describe: "Range of load balancer addresses" }),
+  serviceCidr: range("serviceCidr", "Range of cluster IPs"),
+  podCidr: range("podCidr", "Range of pod addresses, a /24 of it for each node"),
+  nodeCidr: range("nodeCidr", "Range of node addresses; node-1 has the first"),
+  lbPool: range("lbPool", "Range of load balancer addresses"),
   dnsPort: option.port({
     optional: true,
     describe:
@@ -38,7 +38,11 @@ const table = {
       "Port of the ingress for HTTPS on 127.0.0.1, 0 takes a free one; default: 8443, or a free one where that is taken",
   }),
   apiPort: option.port({ default: 6443, describe: "Port of the Kubernetes API on 127.0.0.1; 0 takes a free one" }),
-  plane: option.custom({ kind: "userspace", default: "userspace", describe: "What carries the traffic", read: plane }),
+  plane: option.choice({
+    values: planes,
+    default: "userspace",
+    describe: "What carries the traffic; nftables and ipvs give each node and pod a network of its own, and need root",
+  }),
   distributed: option.boolean({ default: false, describe: "One process a service, over a real nats-server" }),
   natsUrl: option.custom({
     kind: "nats://HOST:PORT",
@@ -55,11 +59,11 @@ const command = "fairlead dev";
 const options = defineOptions(command, table);
 
 /** The options as read, checked against each other. */
-export type DevOptions = OptionValues<typeof table>;
+export type DevOptions = Omit<OptionValues<typeof table>, keyof Ranges> & Ranges;
 
 /** Reads the options; throws ConfigError with everything that is wrong, or HelpRequested. */
 export function readDevOptions(sources: ConfigSources): DevOptions {
-  const read = options.read(sources);
+  const read = withRanges(options.read(sources));
   const issues: ConfigIssue[] = [...planIssues(planOf(read))];
   if (read.natsUrl !== undefined && !read.distributed) {
     issues.push({
@@ -86,16 +90,16 @@ export function wantsJson({ argv, env }: ConfigSources): boolean {
   return (flag ?? (at === -1 ? env["FAIRLEAD_LOG"] : argv[at + 1])) === "json";
 }
 
-function planOf({ nodes, serviceCidr, podCidr, nodeCidr, lbPool }: DevOptions): Parameters<typeof planIssues>[0] {
-  return { nodes, serviceCidr, podCidr, nodeCidr, lbPool };
+/** Ranges that nobody asked for are those of the plane. */
+function withRanges(read: OptionValues<typeof table>): DevOptions {
+  const usual = defaultRanges(read.plane);
+  const { serviceCidr = usual.serviceCidr, podCidr = usual.podCidr } = read;
+  const { nodeCidr = usual.nodeCidr, lbPool = usual.lbPool } = read;
+  return { ...read, serviceCidr, podCidr, nodeCidr, lbPool };
 }
 
-function plane(text: string): "userspace" {
-  if (text === "userspace") return text;
-  if (text === "nftables" || text === "ipvs") {
-    throw new InvalidInputError("", `${text} is not part of this version yet: userspace is the only plane`);
-  }
-  throw new InvalidInputError("", `must be userspace, not ${JSON.stringify(text)}`);
+function planOf({ nodes, plane, serviceCidr, podCidr, nodeCidr, lbPool }: DevOptions): AddressPlan {
+  return { nodes, plane, serviceCidr, podCidr, nodeCidr, lbPool };
 }
 
 function natsUrl(text: string): string {

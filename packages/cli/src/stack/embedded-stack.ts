@@ -1,4 +1,4 @@
-/** The whole stack in this process: one memory feed, no bus, unprivileged. */
+/** The whole stack in this process: one memory feed, no bus; with the userspace plane unprivileged. */
 import { createMemoryFeed } from "@fairlead/bus";
 import { composeCloudLb } from "@fairlead/cloud-lb";
 import { composeDevcluster } from "@fairlead/devcluster";
@@ -23,7 +23,7 @@ import {
   ingressConfig,
   proxyAgentConfig,
 } from "./service-config.ts";
-import { agentName, reasonOf, StoppedError } from "./stack.ts";
+import { agentName, nodeFacts, reasonOf, StoppedError } from "./stack.ts";
 import type { Places, Stack } from "./stack.ts";
 
 /** Port 0: each health server takes a free one. */
@@ -66,7 +66,7 @@ export class EmbeddedStack implements Stack {
     const given = { clock: systemClock, random: systemRandom };
     const memory = createMemoryFeed({ clock: systemClock });
     const pods = createMemoryFeed({ clock: systemClock });
-    const devcluster = composeDevcluster(devclusterConfig(options, places.dns, healthAddress), {
+    const devcluster = composeDevcluster(devclusterConfig(options, places, healthAddress), {
       ...given,
       log: this.#log("devcluster"),
     });
@@ -109,7 +109,7 @@ export class EmbeddedStack implements Stack {
     const nodes = nodePlaces(options);
     for (const node of nodes) {
       const name = agentName(node.name);
-      const agent = composeProxyAgent(proxyAgentConfig(options, node.name, kubeconfig, healthAddress), {
+      const agent = composeProxyAgent(proxyAgentConfig(options, places, node.name, kubeconfig, healthAddress), {
         ...given,
         log: this.#log(name),
         feed: memory.feed,
@@ -122,7 +122,8 @@ export class EmbeddedStack implements Stack {
       api: devcluster.apiUrl,
       dns: { address: places.dns.address, port: places.dns.port },
       ingress: { http: ingress.http, https: ingress.https },
-      nodes,
+      plane: options.plane,
+      nodes: nodeFacts(nodes, places),
       lbPool: options.lbPool,
       metrics,
     };

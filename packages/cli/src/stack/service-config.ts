@@ -16,6 +16,7 @@ import type { ProxyAgentConfig } from "@fairlead/proxy-agent/config";
 import type { DevOptions } from "../options/dev-options.ts";
 import type { DnsPlace } from "./dns-place.ts";
 import type { IngressPlace } from "./ingress-place.ts";
+import type { Places } from "./stack.ts";
 
 const repository = fileURLToPath(new URL("../../../../", import.meta.url));
 
@@ -25,7 +26,7 @@ const portMaps = "kube-system";
 /** Arguments of a service's `main.ts`, as flags. Secrets go by environment instead: arguments can be read by everybody. */
 export type Flags = readonly string[];
 
-export function devclusterFlags(options: DevOptions, dns: DnsPlace, healthAddress: string): Flags {
+export function devclusterFlags(options: DevOptions, { dns, network }: Places, healthAddress: string): Flags {
   return flags({
     "state-dir": options.stateDir,
     nodes: options.nodes,
@@ -37,6 +38,7 @@ export function devclusterFlags(options: DevOptions, dns: DnsPlace, healthAddres
     "health-address": healthAddress,
     // A pod's resolv.conf cannot name a port.
     ...(dns.port === 53 ? { "cluster-dns": dns.address } : {}),
+    ...(network && { "advertise-address": network.machineAddress, "network-namespaces": network.namespacePrefix }),
   });
 }
 
@@ -44,13 +46,22 @@ export function endpointControllerFlags(kubeconfig: string, healthAddress: strin
   return flags({ kubeconfig, "health-address": healthAddress });
 }
 
-export function proxyAgentFlags(options: DevOptions, node: string, kubeconfig: string, healthAddress: string): Flags {
+export function proxyAgentFlags(
+  options: DevOptions,
+  { network }: Places,
+  node: string,
+  kubeconfig: string,
+  healthAddress: string,
+): Flags {
   return flags({
     "node-name": node,
     plane: options.plane,
     kubeconfig,
     "feed-copy": join(options.stateDir, "feed", `${node}.json`),
     "health-address": healthAddress,
+    // What pods are asked in turn by one plane they are by every other.
+    scheduler: "rr",
+    ...(network && { "network-namespace": `${network.namespacePrefix}${node}`, "cluster-cidr": options.podCidr }),
   });
 }
 
@@ -92,8 +103,8 @@ export function cloudLbFlags(options: DevOptions, kubeconfig: string, healthAddr
 }
 
 // In one process the services are configured through the same flags, so both ways accept and refuse the same.
-export function devclusterConfig(options: DevOptions, dns: DnsPlace, healthAddress: string): DevclusterConfig {
-  return readDevclusterConfig({ argv: devclusterFlags(options, dns, healthAddress), env: {} });
+export function devclusterConfig(options: DevOptions, places: Places, healthAddress: string): DevclusterConfig {
+  return readDevclusterConfig({ argv: devclusterFlags(options, places, healthAddress), env: {} });
 }
 
 export function endpointControllerConfig(kubeconfig: string, healthAddress: string): EndpointControllerConfig {
@@ -102,11 +113,12 @@ export function endpointControllerConfig(kubeconfig: string, healthAddress: stri
 
 export function proxyAgentConfig(
   options: DevOptions,
+  places: Places,
   node: string,
   kubeconfig: string,
   healthAddress: string,
 ): ProxyAgentConfig {
-  return readProxyAgentConfig({ argv: proxyAgentFlags(options, node, kubeconfig, healthAddress), env: {} });
+  return readProxyAgentConfig({ argv: proxyAgentFlags(options, places, node, kubeconfig, healthAddress), env: {} });
 }
 
 export function dnsConfig(options: DevOptions, dns: DnsPlace, healthAddress: string): DnsConfig {

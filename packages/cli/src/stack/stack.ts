@@ -1,6 +1,8 @@
 /** What both ways to run the stack have in common. */
 import { CodedError } from "@fairlead/types";
-import type { DevFacts } from "../state/dev-file.ts";
+import type { NetworkPlace } from "../network/node-network.ts";
+import type { NodePlace } from "../options/address-plan.ts";
+import type { DevFacts, NodeFacts } from "../state/dev-file.ts";
 import type { DnsPlace } from "./dns-place.ts";
 import type { IngressPlace } from "./ingress-place.ts";
 
@@ -8,6 +10,8 @@ import type { IngressPlace } from "./ingress-place.ts";
 export interface Places {
   readonly dns: DnsPlace;
   readonly ingress: IngressPlace;
+  /** The network of nodes and pods, where they have their own. */
+  readonly network?: NetworkPlace;
 }
 
 /** A way to run the stack: embedded in this process, or a process a service. */
@@ -34,6 +38,13 @@ export class StoppedError extends CodedError {
 /** Name of the proxy agent of a node, as the launcher shows it. */
 export function agentName(node: string): string {
   return `proxy-agent ${node}`;
+}
+
+/** The nodes as `dev.json` has them. */
+export function nodeFacts(nodes: readonly NodePlace[], { network }: Places): readonly NodeFacts[] {
+  return nodes.map((node) =>
+    network === undefined ? node : { ...node, networkNamespace: `${network.namespacePrefix}${node.name}` },
+  );
 }
 
 /** What an error says. */

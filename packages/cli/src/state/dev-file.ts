@@ -2,6 +2,15 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Cidr } from "@fairlead/types";
+import type { PlaneName } from "../options/address-plan.ts";
+
+/** A node. */
+export interface NodeFacts {
+  readonly name: string;
+  readonly address: string;
+  /** Path of its network namespace, where it has one. */
+  readonly networkNamespace?: string;
+}
 
 /** Facts about a running stack. `ingress` are URLs. */
 export interface DevFacts {
@@ -9,7 +18,8 @@ export interface DevFacts {
   readonly api: string;
   readonly dns: { readonly address: string; readonly port: number };
   readonly ingress: { readonly http: string; readonly https: string };
-  readonly nodes: readonly { readonly name: string; readonly address: string }[];
+  readonly plane: PlaneName;
+  readonly nodes: readonly NodeFacts[];
   readonly lbPool: Cidr;
   /** URL of the metrics of each service. */
   readonly metrics: Readonly<Record<string, string>>;

@@ -2,8 +2,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { systemClock } from "@fairlead/host";
 import { launch, temporaryDirectory } from "@fairlead/testkit";
 import type { Launched } from "@fairlead/testkit";
+import { removeNetwork } from "../../src/network/node-network.ts";
+import { isNetworkNoted } from "../../src/state/network-record.ts";
 import { sendSignal } from "../../src/state/process-mark.ts";
 import { leftoversIn } from "../../src/state/run-record.ts";
 
@@ -64,6 +67,7 @@ export async function stateFolder(): Promise<StateFolder> {
       for (const process of launched) await process.stop();
       // After a failed test: what a killed launcher left.
       for (const { pid } of leftoversIn(path)) sendSignal(-pid, "SIGKILL");
+      if (isNetworkNoted(path)) await removeNetwork(path, systemClock);
       await folder.remove();
     },
   };

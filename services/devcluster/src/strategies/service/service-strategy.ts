@@ -92,7 +92,7 @@ export class ServiceStrategy implements Strategy<Service> {
    * change of the ranges, are nobody's any more, so the Service gets others.
    */
   #withoutStrayAddresses(stored: Service, spec: ServiceSpec): Service {
-    const { clusterIP, clusterIPs, ...others } = stored.spec ?? {};
+    const { clusterIP, clusterIPs: _all, ...others } = stored.spec ?? {};
     if (clusterIP === undefined || clusterIP === spec.clusterIP) return stored;
     if (holdingOf(stored).addresses.every((address) => this.#allocations.covers(address))) return stored;
     return { ...stored, spec: others };
