@@ -54,6 +54,7 @@ describe("fairlead dev, embedded", () => {
         http: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/) as string,
         https: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/) as string,
       },
+      plane: "userspace",
       nodes: [
         { name: "node-1", address: "127.66.0.1" },
         { name: "node-2", address: "127.66.0.2" },
