@@ -1,5 +1,5 @@
 /** Makes planes by their name. Those of the kernel are loaded when one is made: an agent in user space does not pay for them. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Logger } from "@fairlead/host";
 import type { PickerFactory } from "@fairlead/relay";
 import type { NetworkNamespace } from "@fairlead/sockets";
@@ -46,10 +46,10 @@ export type PlaneSettings = Pick<
 /** Makes planes. */
 export interface PlaneFactory {
   /** Why this node cannot have the plane, or undefined. Leaves nothing behind. */
-  whyNot(mode: PlaneMode): Promise<string | undefined>;
+  whyNot(mode: PlaneMode, settings: PlaneSettings): Promise<string | undefined>;
   /** A plane that is not started. A userspace plane that has retired may be given again: its open connections are in this process. */
   make(mode: PlaneMode, settings: PlaneSettings): Promise<MadePlane>;
-  /** A plane for what an earlier run may have left in the kernel; undefined where it cannot have left anything. */
+  /** A plane for what an earlier run left in the kernel, not started; undefined where there is no sign of any. */
   leftOver(mode: PlaneMode, settings: PlaneSettings): Promise<MadePlane | undefined>;
 }
 
@@ -68,8 +68,11 @@ export interface PlaneFactoryOptions {
 
 const MS_PER_SECOND = 1_000;
 
-/** There where the kernel's IPVS is loaded; of the namespace of the thread that looks. */
+/** Virtual services and their servers; there where the kernel's IPVS is loaded. Of the namespace of the thread that looks. */
 const ipvsServices = "/proc/thread-self/net/ip_vs";
+
+/** Network interfaces, each with a colon. */
+const interfaces = "/proc/thread-self/net/dev";
 
 /** The factory of the real planes. */
 export class PlanesOfThisMachine implements PlaneFactory {
@@ -80,7 +83,7 @@ export class PlanesOfThisMachine implements PlaneFactory {
     this.#options = options;
   }
 
-  async whyNot(mode: PlaneMode): Promise<string | undefined> {
+  async whyNot(mode: PlaneMode, settings: PlaneSettings): Promise<string | undefined> {
     const { namespace, clock } = this.#options;
     switch (mode) {
       case "userspace":
@@ -88,7 +91,9 @@ export class PlanesOfThisMachine implements PlaneFactory {
       case "nftables":
         return (await import("./nftables/nftables-plane.ts")).NftablesPlane.probe(namespace, clock);
       case "ipvs":
-        return (await ipvsModule()).IpvsPlane.probe(namespace, clock);
+        return (await import("./ipvs/ipvs-plane.ts")).IpvsPlane.probe(namespace, clock, {
+          interface: settings.ipvsInterface,
+        });
     }
   }
 
@@ -101,7 +106,7 @@ export class PlanesOfThisMachine implements PlaneFactory {
         return kernelPlane(mode, new NftablesPlane(this.#kernelOptions(settings)));
       }
       case "ipvs": {
-        const { IpvsPlane } = await ipvsModule();
+        const { IpvsPlane } = await import("./ipvs/ipvs-plane.ts");
         return kernelPlane(mode, new IpvsPlane({ ...this.#kernelOptions(settings), ...ipvsOptions(settings) }));
       }
     }
@@ -109,9 +114,19 @@ export class PlanesOfThisMachine implements PlaneFactory {
 
   async leftOver(mode: PlaneMode, settings: PlaneSettings): Promise<MadePlane | undefined> {
     if (mode === "userspace" || !isPrivileged()) return undefined;
-    // To ask the kernel for IPVS would load it.
-    if (mode === "ipvs" && !this.#options.namespace.run(() => existsSync(ipvsServices))) return undefined;
-    return (await this.whyNot(mode)) === undefined ? this.make(mode, settings) : undefined;
+    if (mode === "ipvs" && !this.#hasIpvs(settings.ipvsInterface)) return undefined;
+    return (await this.whyNot(mode, settings)) === undefined ? this.make(mode, settings) : undefined;
+  }
+
+  /** Looked for in files: to ask the kernel for IPVS would load it, and to start the plane would set it up. */
+  #hasIpvs(name: string): boolean {
+    return this.#options.namespace.run(() => {
+      if (!existsSync(ipvsServices)) return false;
+      return (
+        readFileSync(interfaces, "utf8").includes(`${name}:`) ||
+        /^(?:TCP|UDP|SCTP) /m.test(readFileSync(ipvsServices, "utf8"))
+      );
+    });
   }
 
   #makeUserspace(): MadePlane {
@@ -147,18 +162,6 @@ export function isPrivileged(): boolean {
 /** What every plane in the kernel tells beyond {@link Plane}. */
 type KernelPlane = Plane &
   Required<Pick<CountSource, "status">> & { readonly counters: NonNullable<CountSource["counted"]> };
-
-interface IpvsModule {
-  readonly IpvsPlane: {
-    new (options: KernelPlaneOptions & ReturnType<typeof ipvsOptions>): KernelPlane;
-    probe(namespace: NetworkNamespace, clock: Clock): Promise<string | undefined>;
-  };
-}
-
-async function ipvsModule(): Promise<IpvsModule> {
-  const file: string = "./ipvs/ipvs-plane.ts";
-  return (await import(file)) as IpvsModule;
-}
 
 function kernelPlane(mode: KernelMode, plane: KernelPlane): MadePlane {
   return { mode, plane, counts: { mode, counted: () => plane.counters(), status: () => plane.status() } };

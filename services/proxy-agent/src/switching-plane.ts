@@ -80,7 +80,7 @@ export class SwitchingPlane implements Plane {
   start(): Promise<void> {
     return this.#serial.run(async () => {
       const { factory, choice, settings } = this.#options;
-      const mode = await this.#resolve(choice);
+      const mode = await this.#resolve(choice, settings);
       const made = await factory.make(mode, settings);
       await made.plane.start();
       this.#current = made;
@@ -144,7 +144,7 @@ export class SwitchingPlane implements Plane {
    */
   switchTo(choice: PlaneChoice, settings: PlaneSettings): Promise<void> {
     return this.#serial.run(async () => {
-      const mode = await this.#resolve(choice);
+      const mode = await this.#resolve(choice, settings);
       const before = this.#current;
       if (before === undefined || before.mode === mode) return;
       const next = await this.#prepare(mode, settings);
@@ -212,10 +212,10 @@ export class SwitchingPlane implements Plane {
     throw new PlaneUnavailableError(mode, `it can serve no address of ${wanted.length} Service ports`);
   }
 
-  async #resolve(choice: PlaneChoice): Promise<PlaneMode> {
+  async #resolve(choice: PlaneChoice, settings: PlaneSettings): Promise<PlaneMode> {
     const { factory, kernelOnly, log } = this.#options;
     const mode = choice === "auto" ? "nftables" : choice;
-    const reason = await factory.whyNot(mode);
+    const reason = await factory.whyNot(mode, settings);
     if (reason === undefined) return mode;
     if (choice !== "auto" || kernelOnly) throw new PlaneUnavailableError(mode, reason);
     log.notice(`the plane is userspace: ${reason}`);
@@ -235,15 +235,17 @@ export class SwitchingPlane implements Plane {
     }
   }
 
-  /** What an earlier run left in the kernel. */
+  /** What an earlier run left in the kernel. Its plane stays, to look after the connections that it still carries. */
   async #retireLeftover(mode: PlaneMode): Promise<void> {
     const left = await this.#options.factory.leftOver(mode, this.#settings);
     if (left === undefined) return;
     await left.plane.start();
     try {
       await left.plane.retire();
-    } finally {
+      this.#retired.set(mode, left);
+    } catch (error) {
       await left.plane.stop();
+      throw error;
     }
   }
 
