@@ -131,7 +131,9 @@ export class Conversation {
       await this.#send(operation);
       const { acknowledged, refusals, lost } = await this.#outcome(operation, written);
       if (refusals.length > 0) throw new NetlinkError(operation, refusals as [Refusal, ...Refusal[]]);
-      if (!acknowledged && lost) throw new NetlinkLossError(operation, "answers were lost for want of room");
+      if (acknowledged) return;
+      if (lost) throw new NetlinkLossError(operation, "answers were lost for want of room");
+      throw new NetlinkTimeoutError(operation, this.#deadlineMs);
     });
   }
 
@@ -209,8 +211,8 @@ export class Conversation {
     const pending = new Set<number>();
     for (let index = 0; index < written.count; index++) pending.add(written.first + index);
     const until = this.#clock.monotonic() + this.#deadlineMs;
-    while (pending.size > 0) {
-      for (const message of await this.#next(operation, until)) {
+    for (let calls = 1; pending.size > 0; calls++) {
+      for (const message of await this.#next(operation, until, (sequence) => pending.has(sequence))) {
         if (!pending.has(message.sequence)) continue;
         if (message.type === ControlType.ERROR || message.type === ControlType.DONE) {
           const said = readAcknowledgement(message);
@@ -220,6 +222,8 @@ export class Conversation {
           answer(message);
         }
       }
+      // More than all acknowledgements can take: whoever talks on and on is heard up to the deadline.
+      if (calls % maxAcknowledgedPerWrite === 0 && pending.size > 0) await this.#patience(operation, until, 0);
     }
     return refusals;
   }
@@ -228,27 +232,30 @@ export class Conversation {
   async #outcome(operation: string, written: WrittenMessages): Promise<Outcome> {
     const refusals: Refusal[] = [];
     const until = this.#clock.monotonic() + this.#deadlineMs;
+    const isOurs = (sequence: number): boolean => sequence >= written.first && sequence < written.first + written.count;
     let acknowledged = false;
     let lost = false;
     let heard = false;
     for (;;) {
       let messages: readonly MessageView[];
       try {
-        messages = heard || lost ? this.#receive(operation) : await this.#next(operation, until);
+        messages = heard || lost ? this.#receive(operation, isOurs) : await this.#next(operation, until, isOurs);
       } catch (error) {
         if (!(error instanceof NetlinkLossError)) throw error;
         lost = true;
-        continue;
+        // Of a socket that only ever loses there is nothing more to hear.
+        if (this.#clock.monotonic() < until) continue;
+        messages = [];
       }
-      if (messages.length === 0) return { acknowledged, refusals, lost };
       for (const message of messages) {
-        const index = message.sequence - written.first;
-        if (message.type !== ControlType.ERROR || index < 0 || index >= written.count) continue;
+        if (message.type !== ControlType.ERROR) continue;
         heard = true;
         const said = readAcknowledgement(message);
         if (said.errno === 0) acknowledged = true;
         else refusals.push(written.refusal(message.sequence, said));
       }
+      // Whoever talks on and on is heard up to the deadline.
+      if (messages.length === 0 || this.#clock.monotonic() >= until) return { acknowledged, refusals, lost };
     }
   }
 
@@ -261,8 +268,7 @@ export class Conversation {
     let interrupted = false;
     let bytes = 0;
     for (let calls = 1; ; calls++) {
-      for (const message of await this.#next(operation, until)) {
-        if (message.sequence !== written.first) continue;
+      for (const message of await this.#next(operation, until, (sequence) => sequence === written.first)) {
         if ((message.flags & MessageFlag.DUMP_INTERRUPTED) !== 0) interrupted = true;
         if (message.type === ControlType.DONE || message.type === ControlType.ERROR) {
           const said = readAcknowledgement(message);
@@ -296,16 +302,16 @@ export class Conversation {
     }
   }
 
-  /** Messages, at least one; waits for them up to the deadline. */
-  async #next(operation: string, until: number): Promise<readonly MessageView[]> {
+  /** Messages of this conversation, at least one; waits for them up to the deadline, whatever else is heard. */
+  async #next(operation: string, until: number, isOurs: IsOurs): Promise<readonly MessageView[]> {
     for (;;) {
-      const messages = this.#receive(operation);
+      const messages = this.#receive(operation, isOurs);
       if (messages.length > 0) return messages;
       await this.#patience(operation, until);
     }
   }
 
-  #receive(operation: string): readonly MessageView[] {
+  #receive(operation: string, isOurs: IsOurs): readonly MessageView[] {
     let arrivals: readonly Arrival[];
     try {
       arrivals = this.#transport.receive();
@@ -315,13 +321,13 @@ export class Conversation {
     }
     return arrivals.flatMap(({ bytes, truncated }) => {
       if (truncated) throw new NetlinkLossError(operation, "an answer was cut off for want of room");
-      return readMessages(bytes);
+      return readMessages(bytes).filter(({ sequence }) => isOurs(sequence));
     });
   }
 
-  async #patience(operation: string, until: number): Promise<void> {
+  async #patience(operation: string, until: number, ms = lookIntervalMs): Promise<void> {
     if (this.#clock.monotonic() >= until) throw new NetlinkTimeoutError(operation, this.#deadlineMs);
-    await this.#pause(operation, lookIntervalMs);
+    await this.#pause(operation, ms);
   }
 
   async #pause(operation: string, ms: number): Promise<void> {
@@ -336,6 +342,9 @@ export class Conversation {
     if (this.#closed) throw new NetlinkClosedError(operation);
   }
 }
+
+/** Whether a message with this sequence number belongs to a conversation. */
+type IsOurs = (sequence: number) => boolean;
 
 interface Outcome {
   readonly acknowledged: boolean;
