@@ -107,7 +107,8 @@ export class NftablesTransaction {
 
   /**
    * Adds elements, in as many messages as it takes. An equal element that is there is no error, unless `exclusive`; the same key with
-   * other data always is: delete it first, in the same transaction.
+   * other data always is: delete it first, in the same transaction. The elements are asked for when they are written, so that many of them
+   * need not be there at once.
    */
   addElements(set: SetName, elements: Iterable<NftElement>, options: AddOptions = {}): this {
     return this.#elements(NftMessage.NEW_ELEMENTS, addFlags(options), set, elements);
@@ -173,22 +174,25 @@ export class NftablesTransaction {
   }
 
   #elements(type: number, flags: number, set: SetName, elements: Iterable<NftElement>): this {
-    const list = [...elements];
-    if (list.length === 0) return this;
-    const header = headerOf(this.#family);
-    this.#operations.push({
-      write: (writer, { sequence, lastFlags }) => {
-        const chunks = chunksOf(list);
-        chunks.forEach((chunk, index) => {
-          const ack = index === chunks.length - 1 ? lastFlags : 0;
-          const envelope = { type, flags: MessageFlag.REQUEST | flags | ack, sequence: sequence + index };
-          const { table, set: name, setId } = set;
-          const attributes = { table, set: name, ...(setId === undefined ? {} : { setId }), elements: chunk };
-          writeMessage(writer, elementsLayout, envelope, { header, attributes });
-        });
-        return chunks.length;
-      },
-    });
+    for (const _ of elements) {
+      const header = headerOf(this.#family);
+      const { table, set: name, setId } = set;
+      this.#operations.push({
+        write: (writer, { sequence, lastFlags }) => {
+          let count = 0;
+          for (const { chunk, isLast } of chunksOf(elements)) {
+            const ack = isLast ? lastFlags : 0;
+            const envelope = { type, flags: MessageFlag.REQUEST | flags | ack, sequence: sequence + count };
+            const attributes = { table, set: name, ...(setId === undefined ? {} : { setId }), elements: chunk };
+            writeMessage(writer, elementsLayout, envelope, { header, attributes });
+            count += 1;
+          }
+          return count;
+        },
+      });
+      // One is enough to know that there are some.
+      break;
+    }
     return this;
   }
 }
@@ -216,22 +220,22 @@ function addFlags({ exclusive = false }: AddOptions): number {
 }
 
 /** Elements in lists that each fit into one attribute. */
-function chunksOf(elements: readonly NftElement[]): NftElement[][] {
-  const chunks: NftElement[][] = [];
+function* chunksOf(
+  elements: Iterable<NftElement>,
+): Iterable<{ readonly chunk: readonly NftElement[]; isLast: boolean }> {
   let chunk: NftElement[] = [];
   let bytes = 0;
   for (const element of elements) {
     const size = elementBytes(element);
     if (chunk.length > 0 && bytes + size > elementListBytes) {
-      chunks.push(chunk);
+      yield { chunk, isLast: false };
       chunk = [];
       bytes = 0;
     }
     chunk.push(element);
     bytes += size;
   }
-  if (chunk.length > 0) chunks.push(chunk);
-  return chunks;
+  if (chunk.length > 0) yield { chunk, isLast: true };
 }
 
 /** At least as many bytes as the element takes: what is in it, and generously what is around it. */

@@ -4,7 +4,7 @@ import { anyEligible, type EntryKey, type Frontend, type PlaneEndpoint, type Ser
 import { Claims } from "./claims.ts";
 import { EndpointLists, type EndpointList } from "./endpoint-lists.ts";
 import type { Choice, Handler } from "./handler.ts";
-import { HandlerNumbers } from "./handler-numbers.ts";
+import { HandlerNumbers, type Numbered } from "./handler-numbers.ts";
 import { countingSets, type FamilyLayout, type FlatElement, textOf, word } from "./layout.ts";
 import { sourceElements } from "./ranges.ts";
 import type { TableMemory } from "./table-memory.ts";
@@ -32,11 +32,25 @@ export interface Placed {
   readonly local?: EndpointList;
 }
 
+/** What becomes of connections to one address. */
+interface Way {
+  readonly frontend: Frontend;
+  readonly key: Uint8Array;
+  readonly handler: Numbered;
+  /** At addresses of external policy Local. */
+  readonly pod?: Numbered;
+}
+
+/** An entry with all that was given out for it. */
+interface Kept extends Placed {
+  readonly ways: readonly Way[];
+}
+
 /** See the module. */
 export class FlatTable {
   readonly #layout: FamilyLayout;
   readonly #options: FlatTableOptions;
-  readonly #placed = new Map<EntryKey, Placed>();
+  readonly #placed = new Map<EntryKey, Kept>();
   readonly #entries = new Map<EntryKey, ServicePortEntry>();
   readonly #claims = new Claims();
   readonly #lists: EndpointLists;
@@ -63,9 +77,8 @@ export class FlatTable {
       this.#claims.claim(entry);
     }
     for (const entry of entries) {
-      const placed = this.#placedOf(entry, undefined);
+      const placed = this.#keep(this.#placedOf(entry, undefined), () => undefined);
       this.#placed.set(entry.key, placed);
-      for (const handler of handlersOf(placed)) this.#handlers.use(handler);
       for (const element of this.#sharedOf(placed)) this.#share(element, 1);
     }
   }
@@ -152,15 +165,18 @@ export class FlatTable {
       this.#lists.release(before?.cluster);
       this.#lists.release(before?.local);
     } else {
-      this.#placed.set(key, this.#placedOf(entry, before));
+      // First the new handlers are counted in, so that what both versions want does not go and come.
+      const placed = this.#placedOf(entry, before);
+      this.#placed.set(
+        key,
+        this.#keep(placed, (handler, element) => difference.handler(handler, element)),
+      );
     }
     const after = this.#placed.get(key);
-    // First the new ones are counted in, so that what both versions want does not go and come.
-    const handlersAfter = after === undefined ? [] : handlersOf(after);
-    for (const handler of handlersAfter) {
-      if (this.#handlers.use(handler)) difference.handler(handler, this.#handlers.element(handler));
+    for (const { handler, pod } of before?.ways ?? []) {
+      this.#handlers.leave(handler);
+      if (pod !== undefined) this.#handlers.leave(pod);
     }
-    if (before !== undefined) for (const handler of handlersOf(before)) this.#handlers.leave(handler);
     difference.replace(old, after === undefined ? [] : [...this.#own(after)]);
     if (after !== undefined) {
       for (const element of this.#sharedOf(after)) if (this.#share(element, 1)) difference.add(element);
@@ -188,20 +204,33 @@ export class FlatTable {
     };
   }
 
+  /** Finds the handlers of an entry's addresses, and counts them as used. */
+  #keep(placed: Placed, onNew: (handler: Handler, element: FlatElement) => void): Kept {
+    const { entry, frontends, cluster } = placed;
+    const ways = frontends.map((frontend): Way => {
+      const handler = this.#handlers.use(handlerOf(placed, frontend), onNew);
+      const forPods = handler.handler.kind === "local" && cluster !== undefined;
+      return {
+        frontend,
+        key: this.#layout.frontendKey(frontend.address, entry.protocol, frontend.port),
+        handler,
+        ...(forPods ? { pod: this.#handlers.use(podHandler(placed), onNew) } : {}),
+      };
+    });
+    return { ...placed, ways };
+  }
+
   /** Elements that are of this entry alone. */
-  *#own(placed: Placed): Iterable<FlatElement> {
-    const { entry, frontends, cluster, local } = placed;
+  *#own(kept: Kept): Iterable<FlatElement> {
+    const { cluster, local, ways } = kept;
     for (const list of [cluster, local]) if (list !== undefined) yield* this.#lists.elements(list);
-    for (const frontend of frontends) {
-      const key = this.#layout.frontendKey(frontend.address, entry.protocol, frontend.port);
-      const handler = handlerOf(placed, frontend);
-      yield { set: "services", key, data: word(this.#handlers.number(handler)) };
-      const list = listOf(placed, frontend);
-      if (handler.choice !== undefined && list !== undefined) yield { set: "groups", key, data: word(list.id) };
-      if (handler.kind === "local" && cluster !== undefined) {
-        const pod = podHandler(placed);
-        yield { set: "pod-services", key, data: word(this.#handlers.number(pod)) };
-        if (pod.choice !== undefined) yield { set: "pod-groups", key, data: word(cluster.id) };
+    for (const { frontend, key, handler, pod } of ways) {
+      yield { set: "services", key, data: handler.data };
+      const list = listOf(kept, frontend);
+      if (handler.handler.choice !== undefined && list !== undefined) yield { set: "groups", key, data: word(list.id) };
+      if (pod !== undefined && cluster !== undefined) {
+        yield { set: "pod-services", key, data: pod.data };
+        if (pod.handler.choice !== undefined) yield { set: "pod-groups", key, data: word(cluster.id) };
       }
       if (frontend.sourceRanges.length > 0) yield* sourceElements(this.#layout, key, frontend.sourceRanges);
       if (this.#options.trafficCounters) for (const set of countingSets) yield { set, key };
@@ -258,17 +287,6 @@ export function elementValue({ data, keyEnd, goto }: FlatElement): string {
 /** The list that traffic to an address goes to. */
 export function listOf({ cluster, local }: Placed, { policy }: Frontend): EndpointList | undefined {
   return policy === "Local" ? local : cluster;
-}
-
-/** Every handler that the entry's addresses have. */
-function handlersOf(placed: Placed): readonly Handler[] {
-  const handlers: Handler[] = [];
-  for (const frontend of placed.frontends) {
-    const handler = handlerOf(placed, frontend);
-    handlers.push(handler);
-    if (handler.kind === "local" && placed.cluster !== undefined) handlers.push(podHandler(placed));
-  }
-  return handlers;
 }
 
 /** What becomes of a new connection to the address. */

@@ -2,9 +2,12 @@
 import { chainName, type Handler } from "./handler.ts";
 import { type FlatElement, firstHandlerNumber, maxHandlers, word } from "./layout.ts";
 
-interface Numbered {
+/** A handler with its number. */
+export interface Numbered {
   readonly handler: Handler;
   readonly number: number;
+  /** The number as elements have it. */
+  readonly data: Uint8Array;
   users: number;
   /** Nothing has used it for one whole round of {@link HandlerNumbers.idle}. */
   idle: boolean;
@@ -25,35 +28,25 @@ export class HandlerNumbers {
     }
   }
 
-  /** Counts a use; whether the handler is new and needs a chain. */
-  use(handler: Handler): boolean {
+  /** Counts a use. One that is new needs a chain: `onNew` is told of it, and of the element that leads there. */
+  use(handler: Handler, onNew: (handler: Handler, element: FlatElement) => void): Numbered {
     const name = chainName(handler);
     const known = this.#byName.get(name);
     if (known !== undefined) {
       known.users += 1;
       known.idle = false;
-      return false;
+      return known;
     }
-    this.#byName.set(name, { handler, number: this.#remembered.get(name) ?? this.#free(), users: 1, idle: false });
-    return true;
+    const number = this.#remembered.get(name) ?? this.#free();
+    const numbered: Numbered = { handler, number, data: word(number), users: 1, idle: false };
+    this.#byName.set(name, numbered);
+    onNew(handler, elementOf(handler, number));
+    return numbered;
   }
 
   /** Ends a use. */
-  leave(handler: Handler): void {
-    const known = this.#byName.get(chainName(handler));
-    if (known !== undefined) known.users -= 1;
-  }
-
-  /** Number of a handler that is there. */
-  number(handler: Handler): number {
-    const known = this.#byName.get(chainName(handler));
-    // It was used before it is asked for, or its elements are those of a version that goes: then the number is still here.
-    return known?.number ?? 0;
-  }
-
-  /** The element that leads to the handler's chain. */
-  element(handler: Handler): FlatElement {
-    return elementOf(handler, this.number(handler));
+  leave(numbered: Numbered): void {
+    numbered.users -= 1;
   }
 
   /** Elements of all that are there. */

@@ -9,7 +9,6 @@ import {
   type NftSet,
 } from "@fairlead/netlink";
 import { type ChainText, commentBytes, commentFrom, commentOf } from "./chains.ts";
-import { elementId, elementValue } from "./flat-table.ts";
 import {
   type FamilyLayout,
   type FlatElement,
@@ -149,17 +148,31 @@ export function workBetween(
     changed.push(chain);
     if (there !== undefined) flushed.push(name);
   }
-  const missing = new Map<string, FlatElement>();
-  for (const element of wanted) missing.set(elementId(element), element);
+  const missing = new Map<SetName, Map<string, FlatElement>>(setNames.map((set) => [set, new Map()]));
+  for (const element of wanted) missing.get(element.set)?.set(keyOf(element), element);
   const deleted: FlatElement[] = [];
   for (const element of kernel.elements) {
-    const id = elementId(element);
-    const same = missing.get(id);
-    if (same !== undefined && elementValue(same) === elementValue(element)) missing.delete(id);
+    const ofSet = missing.get(element.set);
+    const key = keyOf(element);
+    const same = ofSet?.get(key);
+    if (same !== undefined && sameValue(same, element)) ofSet?.delete(key);
     else deleted.push(element);
   }
+  const added = [...missing.values()].flatMap((ofSet) => [...ofSet.values()]);
   const goneChains = [...kernel.chains.keys()].filter((name) => !text.has(name));
-  return { chains: changed, flushed, deleted, added: [...missing.values()], goneChains };
+  return { chains: changed, flushed, deleted, added, goneChains };
+}
+
+/** What tells an element from others of its set. */
+function keyOf({ key, isEnd }: FlatElement): string {
+  return isEnd === true ? `!${textOf(key)}` : textOf(key);
+}
+
+function sameValue(a: FlatElement, b: FlatElement): boolean {
+  if (a.goto !== undefined || b.goto !== undefined) return a.goto === b.goto;
+  const [one, other] = [a.data ?? a.keyEnd, b.data ?? b.keyEnd];
+  if (one === undefined || other === undefined) return one === other;
+  return Buffer.compare(one, other) === 0;
 }
 
 /** Adds the work to a transaction, in the order in which the kernel takes it. */
@@ -178,10 +191,10 @@ export function write(transaction: NftablesTransaction, layout: FamilyLayout, wo
     }
   }
   for (const [set, elements] of bySet(work.deleted)) {
-    transaction.deleteElements({ table: tableName, set }, elements.map(toKernel));
+    transaction.deleteElements({ table: tableName, set }, inKernelTerms(elements));
   }
   for (const [set, elements] of bySet(work.added)) {
-    transaction.addElements({ table: tableName, set }, elements.map(toKernel));
+    transaction.addElements({ table: tableName, set }, inKernelTerms(elements));
   }
   for (const name of work.goneChains) transaction.deleteChain({ table: tableName, name });
 }
@@ -194,6 +207,15 @@ export function writeEmpty(transaction: NftablesTransaction, layout: FamilyLayou
 
 function bySet(elements: readonly FlatElement[]): ReadonlyMap<SetName, readonly FlatElement[]> {
   return Map.groupBy(elements, ({ set }) => set);
+}
+
+/** Made while they are written: of many, few are there at once. */
+function inKernelTerms(elements: readonly FlatElement[]): Iterable<NftElement> {
+  return {
+    *[Symbol.iterator]() {
+      for (const element of elements) yield toKernel(element);
+    },
+  };
 }
 
 function toKernel({ key, keyEnd, isEnd, data, goto }: FlatElement): NftElement {

@@ -24,7 +24,10 @@ import { isHonoured } from "./spread.ts";
 import { ServiceTraffic } from "./service-traffic.ts";
 
 /** Time between two looks at the kernel's generation, in ms: it tells whether anybody has changed anything. */
-const lookIntervalMs = 1_000;
+const lookIntervalMs = 200;
+
+/** Where somebody changes rules all the time, the table is compared after at least so many times what the last comparison took. */
+const restAfterComparing = 20;
 
 /** Times that the table is read again because somebody changed something before it could be put right. */
 const maxCompareTries = 8;
@@ -44,6 +47,7 @@ export class NftablesPlane implements Plane {
   /** Generation after the last commit or comparison; anything else means that somebody else was there. */
   #generation = -1;
   #verifiedAt = Number.NEGATIVE_INFINITY;
+  #verifyTookMs = 0;
   #drift = 0;
   #verifications = 0;
   #cancelLook: (() => void) | undefined;
@@ -182,6 +186,7 @@ export class NftablesPlane implements Plane {
   async #verify(): Promise<void> {
     this.#verifiedAt = this.#options.clock.monotonic();
     const changes = await this.#bringTo();
+    this.#verifyTookMs = this.#options.clock.monotonic() - this.#verifiedAt;
     this.#verifications += 1;
     if (changes === 0) return;
     this.#drift += changes;
@@ -239,8 +244,8 @@ export class NftablesPlane implements Plane {
     const { nftables } = this.#open();
     const since = clock.monotonic() - this.#verifiedAt;
     const changed = (await nftables.generation()).id !== this.#generation;
-    // A machine on which others change rules all the time is compared no more often than asked for.
-    if (changed && since >= verifyIntervalMs) await this.#verify();
+    // Put right at once what somebody has broken, but never be busy with nothing else.
+    if (changed && since >= Math.min(verifyIntervalMs, restAfterComparing * this.#verifyTookMs)) await this.#verify();
     else if (!changed && since >= verifyIntervalMs) {
       this.#verifiedAt = clock.monotonic();
       this.#verifications += 1;
