@@ -10,7 +10,8 @@ import { cidr, nodeName } from "@fairlead/types";
 import type { KernelPlaneOptions } from "../../src/kernel/kernel-plane-options.ts";
 import type { Plane } from "../../src/plane.ts";
 import { adding, updating } from "../../src/testing.ts";
-import { sampleService } from "./sample-services.ts";
+import { DesiredState } from "../../src/desired-state.ts";
+import { sampleService, sampleSnapshot } from "./sample-services.ts";
 
 const [mode = "nftables", servicesText = "1000", endpointsText = "2", changesText = "200"] = process.argv.slice(2);
 const [services, endpoints, changes] = [servicesText, endpointsText, changesText].map(Number) as [
@@ -74,6 +75,23 @@ await warm.start();
 await warm.apply(adding(...Array.from({ length: 200 }, (_, number) => sampleService(number, endpoints))));
 await warm.cleanup();
 await warm.stop();
+
+await (async () => {
+  // In a block of its own, so that what the feed told is not counted as the plane's memory.
+  const batch = sampleSnapshot(services, endpoints);
+  const node = nodeName("node-1");
+  const state = new DesiredState({
+    node,
+    proxyName: "",
+    sharedHost: false,
+    nodePortRanges: [],
+    machineAddresses: () => [],
+  });
+  await once("planning, from the feed's snapshot", async () => {
+    state.feed(batch);
+    state.take();
+  });
+})();
 
 const before = megabytes();
 const entries = Array.from({ length: services }, (_, number) => sampleService(number, endpoints));
