@@ -276,6 +276,8 @@ export class DistributedStack implements Stack {
     const step = reporter.step(name);
     try {
       await child.start();
+      // The bus is stopped last, so it may still become ready meanwhile: nobody waits for that any more.
+      if (this.#stopping !== undefined) throw new StoppedError();
     } catch (error) {
       if (this.#stopping !== undefined) {
         step.abandoned();
