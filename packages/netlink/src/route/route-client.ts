@@ -136,7 +136,7 @@ export class RouteClient {
     });
   }
 
-  /** Gives a link an address; EEXIST if it has it. */
+  /** Gives a link an address, which is there at once: nobody else is asked whether they have it. EEXIST if it has it. */
   async addAddress(address: LinkAddress): Promise<void> {
     const flags = MessageFlag.CREATE | MessageFlag.EXCLUSIVE;
     return this.#conversation.request(addressRequest("add", RouteMessage.NEW_ADDRESS, flags, address));

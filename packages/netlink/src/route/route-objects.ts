@@ -97,6 +97,9 @@ const Scope = { universe: 0, link: 253, host: 254 } as const;
 /** State of a neighbour that stays. */
 export const permanent = 0x80;
 
+/** Flag of an IPv6 address that nobody else is asked about, so that it is there at once: without it, some time after it was given. */
+const withoutDuplicateDetection = 0x02;
+
 /** Flags of a message that makes something new. */
 export const create = MessageFlag.CREATE | MessageFlag.EXCLUSIVE;
 /** Headers that name nothing. */
@@ -125,13 +128,15 @@ export function addressRequest(
   { index, address, prefix }: LinkAddress,
 ): Request<HeaderOf<typeof addressLayout>, AddressAttributes> {
   const bytes = addressBytes(address);
+  const family = familyNumber(address);
+  const isNew = type === RouteMessage.NEW_ADDRESS && family === AddressFamily.inet6;
   return {
     operation: `${verb} the address ${address}/${prefix}`,
     layout: addressLayout,
     type,
     flags,
     content: {
-      header: { family: familyNumber(address), prefix, flags: 0, scope: Scope.universe, index },
+      header: { family, prefix, flags: isNew ? withoutDuplicateDetection : 0, scope: Scope.universe, index },
       attributes: { local: bytes, address: bytes },
     },
   };
