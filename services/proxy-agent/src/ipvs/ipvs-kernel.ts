@@ -13,6 +13,7 @@ import {
 import { enterNewNetworkNamespace, type NetworkNamespace } from "@fairlead/sockets";
 import { type Clock, CodedError, ipAddress } from "@fairlead/types";
 import { ConntrackCleaner } from "../kernel/conntrack-cleaner.ts";
+import type { KernelPlaneOptions } from "../kernel/kernel-plane-options.ts";
 import { probeTable } from "../nftables/bare-tables.ts";
 
 /** Thrown where the kernel has no IPVS; the message says what to do. */
@@ -38,7 +39,11 @@ export interface IpvsKernel {
 }
 
 /** Opens everything in a namespace; throws {@link IpvsUnavailableError}, and SystemCallError without the privilege. */
-export async function openIpvsKernel(namespace: NetworkNamespace, clock: Clock): Promise<IpvsKernel> {
+export async function openIpvsKernel(
+  namespace: NetworkNamespace,
+  clock: Clock,
+  cleaned?: KernelPlaneOptions["flowsCleaned"],
+): Promise<IpvsKernel> {
   const { GENERIC, NETFILTER, ROUTE } = NetlinkFamily;
   // All in one call: the namespace may be one that nothing else keeps.
   const transports = namespace.run(() => openAll([GENERIC, NETFILTER, NETFILTER, ROUTE]));
@@ -59,7 +64,7 @@ export async function openIpvsKernel(namespace: NetworkNamespace, clock: Clock):
       ipvs,
       nftables: new NftablesClient({ conversation: rules }),
       route: new RouteClient({ conversation: links }),
-      cleaner: new ConntrackCleaner({ conntrack: new ConntrackClient({ conversation: connections }) }),
+      cleaner: new ConntrackCleaner({ conntrack: new ConntrackClient({ conversation: connections }), clock, cleaned }),
       close,
     };
   } catch (error) {

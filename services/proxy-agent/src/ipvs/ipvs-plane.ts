@@ -67,8 +67,8 @@ export class IpvsPlane implements Plane {
 
   /** Throws {@link IpvsUnavailableError} where there is no IPVS, SysctlError where it cannot be set up, SystemCallError without the privilege. */
   async start(): Promise<void> {
-    const { namespace, clock, timeouts } = this.#options;
-    this.#kernel = await openIpvsKernel(namespace, clock);
+    const { namespace, clock, timeouts, flowsCleaned } = this.#options;
+    this.#kernel = await openIpvsKernel(namespace, clock, flowsCleaned);
     try {
       this.#setUp();
       if (timeouts !== undefined) await this.#kernel.ipvs.setTimeouts(timeouts);

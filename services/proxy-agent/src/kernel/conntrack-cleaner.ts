@@ -4,7 +4,9 @@
  * so that their next packet begins anew (kube-proxy's pkg/proxy/conntrack/cleanup.go).
  */
 import { type ConntrackClient, type ConntrackEntry, CtStatus } from "@fairlead/netlink";
+import { type Clock, familyOf, IpFamily } from "@fairlead/types";
 import type { Frontend, PlaneEndpoint, ServicePortEntry } from "../plan/entry.ts";
+import type { FlowsCleaned } from "./kernel-plane-options.ts";
 
 const udp = 17;
 const tcp = 6;
@@ -25,10 +27,19 @@ export interface CleanUp {
 /** See the module. */
 export class ConntrackCleaner {
   readonly #conntrack: ConntrackClient;
+  readonly #clock: Clock;
+  readonly #cleaned: ((run: FlowsCleaned) => void) | undefined;
   #deleted = 0;
 
-  constructor(options: { readonly conntrack: ConntrackClient }) {
+  /** `cleaned` is told of every reading of the table, and what came of it. */
+  constructor(options: {
+    readonly conntrack: ConntrackClient;
+    readonly clock: Clock;
+    readonly cleaned?: ((run: FlowsCleaned) => void) | undefined;
+  }) {
     this.#conntrack = options.conntrack;
+    this.#clock = options.clock;
+    this.#cleaned = options.cleaned;
   }
 
   /** Flows forgotten so far. */
@@ -46,6 +57,7 @@ export class ConntrackCleaner {
       const serving = servingOf(entry);
       for (const at of entry.frontends) flows.set(placeOf(at), serving);
     }
+    const began = this.#clock.monotonic();
     const stale: ConntrackEntry[] = [];
     if (flows.size > 0) {
       stale.push(
@@ -59,9 +71,13 @@ export class ConntrackCleaner {
       );
     }
     if (unanswered) stale.push(...(await this.#unanswered(current)));
-    if (stale.length === 0) return 0;
-    const deleted = await this.#conntrack.deleteAll(stale);
+    const deleted = stale.length === 0 ? 0 : await this.#conntrack.deleteAll(stale);
     this.#deleted += deleted;
+    if (flows.size > 0 || unanswered) {
+      // Those that ended by themselves meanwhile are taken off IPv4's: they are too few to be told apart.
+      const v6 = Math.min(deleted, stale.filter(({ original }) => familyOf(original.source) === IpFamily.v6).length);
+      this.#cleaned?.({ ms: this.#clock.monotonic() - began, deleted: { IPv4: deleted - v6, IPv6: v6 } });
+    }
     return deleted;
   }
 

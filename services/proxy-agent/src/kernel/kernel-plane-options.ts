@@ -1,7 +1,7 @@
 /** What the planes that program the kernel are told. */
 import type { Logger } from "@fairlead/host";
 import type { NetworkNamespace } from "@fairlead/sockets";
-import type { Cidr, Clock, NodeName, SchedulerName } from "@fairlead/types";
+import type { Cidr, Clock, IpFamily, NodeName, SchedulerName } from "@fairlead/types";
 import type { PlaneObserver } from "../plane.ts";
 
 /** Which traffic is of pods of this node or cluster: it is not masqueraded on its way to a cluster IP (kube-proxy's detectLocalMode). */
@@ -35,6 +35,15 @@ export interface KernelPlaneOptions {
   readonly trafficCounters: boolean;
   /** Time between two comparisons of what the kernel holds with what it should, in milliseconds. */
   readonly verifyIntervalMs: number;
+  /** Told of every look at the table of connections for flows that have become wrong; for metrics. */
+  readonly flowsCleaned?: (run: FlowsCleaned) => void;
+}
+
+/** One look at the table of connections. */
+export interface FlowsCleaned {
+  readonly ms: number;
+  /** Flows that were forgotten. */
+  readonly deleted: Readonly<Record<IpFamily, number>>;
 }
 
 /** What a plane in the kernel tells about its own work, for metrics. */

@@ -62,7 +62,7 @@ export class NftablesPlane implements Plane {
   static async probe(namespace: NetworkNamespace, clock: KernelPlaneOptions["clock"]): Promise<string | undefined> {
     let kernel: Kernel;
     try {
-      kernel = openKernel(namespace, clock);
+      kernel = openKernel({ namespace, clock });
     } catch (error) {
       return `netlink cannot be spoken: ${(error as Error).message}`;
     }
@@ -77,7 +77,7 @@ export class NftablesPlane implements Plane {
   }
 
   async start(): Promise<void> {
-    this.#kernel = openKernel(this.#options.namespace, this.#options.clock);
+    this.#kernel = openKernel(this.#options);
     this.#look();
   }
 
@@ -366,7 +366,8 @@ interface Kernel {
   close(): void;
 }
 
-function openKernel(namespace: NetworkNamespace, clock: KernelPlaneOptions["clock"]): Kernel {
+function openKernel(options: Pick<KernelPlaneOptions, "namespace" | "clock" | "flowsCleaned">): Kernel {
+  const { namespace, clock, flowsCleaned: cleaned } = options;
   const open = (): Conversation =>
     new Conversation({
       transport: namespace.run(() => openKernelTransport({ family: NetlinkFamily.NETFILTER })),
@@ -376,7 +377,7 @@ function openKernel(namespace: NetworkNamespace, clock: KernelPlaneOptions["cloc
   const [tables, connections] = [open(), open()];
   return {
     nftables: new NftablesClient({ conversation: tables }),
-    cleaner: new ConntrackCleaner({ conntrack: new ConntrackClient({ conversation: connections }) }),
+    cleaner: new ConntrackCleaner({ conntrack: new ConntrackClient({ conversation: connections }), clock, cleaned }),
     close() {
       tables.close();
       connections.close();
