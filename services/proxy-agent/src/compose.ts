@@ -143,6 +143,7 @@ function bindPlane(wiring: Wiring, config: ProxyAgentConfig, { clock, log, rando
         node: config.nodeName,
         namespace: get(parts.namespace),
         observer: get(parts.observer),
+        flowsCleaned: (run) => get(parts.metrics).flowsCleaned(run),
         pickers: get(parts.pickers),
         clock,
         log,

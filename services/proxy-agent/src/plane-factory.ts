@@ -5,7 +5,7 @@ import type { PickerFactory } from "@fairlead/relay";
 import type { NetworkNamespace } from "@fairlead/sockets";
 import type { Clock } from "@fairlead/types";
 import type { ProxyAgentConfig } from "./config.ts";
-import type { KernelPlaneOptions } from "./kernel/kernel-plane-options.ts";
+import type { FlowsCleaned, KernelPlaneOptions } from "./kernel/kernel-plane-options.ts";
 import type { Plane, PlaneObserver } from "./plane.ts";
 import type { CountSource } from "./traffic-metrics.ts";
 import { UserspacePlane } from "./userspace/userspace-plane.ts";
@@ -59,6 +59,7 @@ export interface PlaneFactoryOptions {
   /** Where the kernel is programmed. */
   readonly namespace: NetworkNamespace;
   readonly observer: PlaneObserver;
+  readonly flowsCleaned?: (run: FlowsCleaned) => void;
   readonly pickers: PickerFactory;
   readonly clock: Clock;
   readonly log: Logger;
@@ -136,7 +137,7 @@ export class PlanesOfThisMachine implements PlaneFactory {
   }
 
   #kernelOptions(settings: PlaneSettings): KernelPlaneOptions {
-    const { node, namespace, observer, clock, log } = this.#options;
+    const { node, namespace, observer, flowsCleaned, clock, log } = this.#options;
     const { scheduler, localTraffic, masqueradeBit, masqueradeAll, trafficCounters, verifyInterval } = settings;
     return {
       node,
@@ -150,6 +151,7 @@ export class PlanesOfThisMachine implements PlaneFactory {
       masqueradeAll,
       trafficCounters,
       verifyIntervalMs: verifyInterval,
+      ...(flowsCleaned === undefined ? {} : { flowsCleaned }),
     };
   }
 }

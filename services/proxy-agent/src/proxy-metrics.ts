@@ -4,6 +4,7 @@ import type { FeedStatus } from "@fairlead/bus";
 import type { IpFamily } from "@fairlead/types";
 import { ipFamilies } from "./feed-changes.ts";
 import type { ChangeCounts, Trigger } from "./feed-changes.ts";
+import type { FlowsCleaned } from "./kernel/kernel-plane-options.ts";
 import { anyEligible } from "./plan/entry.ts";
 import type { ServicePortEntry } from "./plan/entry.ts";
 
@@ -61,6 +62,8 @@ export class ProxyMetrics {
   readonly #failures: Counter<"plane">;
   readonly #nftablesFailures: Counter<Family>;
   readonly #nftablesCleanupFailures: Counter<Family>;
+  readonly #flowsCleaned: Histogram<Family>;
+  readonly #flowsDeleted: Counter<Family>;
   readonly #asked: { readonly healthz: Counter<"code">; readonly livez: Counter<"code"> };
   readonly #feed: Gauge<"status">;
 
@@ -103,6 +106,16 @@ export class ProxyMetrics {
     this.#nftablesCleanupFailures = metrics.counter(
       "kubeproxy_sync_proxy_rules_nftables_cleanup_failures_total",
       "Times that what nftables no longer needs could not be removed",
+      labels,
+    );
+    this.#flowsCleaned = metrics.histogram(
+      "kubeproxy_conntrack_reconciler_sync_duration_seconds",
+      "Time of one look at the table of connections for flows whose endpoint has gone",
+      { labels, buckets: syncBuckets },
+    );
+    this.#flowsDeleted = metrics.counter(
+      "kubeproxy_conntrack_reconciler_deleted_entries_total",
+      "Flows that the kernel was made to forget because their endpoint had gone",
       labels,
     );
     const asked = (path: string): Counter<"code"> =>
@@ -148,6 +161,14 @@ export class ProxyMetrics {
   /** A plane of this mode could not remove what it should. */
   cleanupFailed(mode: string): void {
     if (mode === "nftables") for (const family of ipFamilies) this.#nftablesCleanupFailures.inc({ ip_family: family });
+  }
+
+  /** A plane has looked for flows that have become wrong. One look is at both families. */
+  flowsCleaned({ ms, deleted }: FlowsCleaned): void {
+    for (const family of ipFamilies) {
+      this.#flowsCleaned.observe({ ip_family: family }, ms / 1_000);
+      this.#flowsDeleted.inc({ ip_family: family }, deleted[family]);
+    }
   }
 
   /** /healthz or /livez answered. */

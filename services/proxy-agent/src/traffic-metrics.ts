@@ -50,7 +50,6 @@ export class TrafficMetrics {
   readonly #plane: Gauge<"mode">;
   readonly #drift: Counter;
   readonly #verifications: Counter;
-  readonly #flowsDeleted: Counter;
   /** The last reading of the kernel, or the one under way. */
   #reading: { readonly source: CountSource; readonly at: number; readonly rows: Promise<Reading> } | undefined;
 
@@ -81,10 +80,6 @@ export class TrafficMetrics {
       "fairlead_proxy_verifications_total",
       "Comparisons of what the kernel holds with what it should",
     );
-    this.#flowsDeleted = metrics.counter(
-      "kubeproxy_conntrack_reconciler_deleted_entries_total",
-      "Flows that the kernel was made to forget because their endpoint had gone",
-    );
   }
 
   /** Brings the metrics up to date. Never rejects: counts that cannot be read stay as they were read last. */
@@ -106,7 +101,6 @@ export class TrafficMetrics {
     for (const [metric, value] of [
       [this.#drift, status?.driftRepaired],
       [this.#verifications, status?.verifications],
-      [this.#flowsDeleted, status?.flowsDeleted],
     ] as const) {
       metric.reset();
       metric.inc(value ?? 0);

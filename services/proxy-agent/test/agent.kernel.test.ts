@@ -2,12 +2,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createMemoryFeed } from "@fairlead/bus";
 import { systemClock } from "@fairlead/host";
 import { openRouteClient } from "@fairlead/netlink";
-import { ask, outcome } from "@fairlead/relay/testing";
+import { ask, outcome, UdpClient } from "@fairlead/relay/testing";
 import type { At } from "@fairlead/relay/testing";
 import { holdNewNetworkNamespace } from "@fairlead/sockets";
 import type { HeldNetworkNamespace } from "@fairlead/sockets";
 import { eventually, needs, RecordingLogger, seededRandom, temporaryDirectory } from "@fairlead/testkit";
 import { ipAddress, port } from "@fairlead/types";
+import type { FeedValue } from "@fairlead/types";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { cleanupTask, composeProxyAgent } from "../src/compose.ts";
 import type { ProxyAgent } from "../src/compose.ts";
@@ -22,7 +23,8 @@ import {
   web,
   webAt,
 } from "./support/agent-room.ts";
-import { asValue, node, servicePort, slice, stateOf } from "./support/objects.ts";
+import { KernelRoom } from "./support/kernel-room.ts";
+import { asValue, endpoint, node, service, servicePort, slice, slicePort, stateOf } from "./support/objects.ts";
 
 const missing = needs("root", "nft");
 
@@ -54,6 +56,28 @@ describe.skipIf(missing)("an agent on this kernel", () => {
     expect(await pageOf(second, "/metrics")).toMatch(
       /kubeproxy_sync_full_proxy_rules_duration_seconds_count\{ip_family="IPv4"\} 1/,
     );
+  });
+
+  it("counts the flows that it has the kernel forget when their endpoint has gone", async () => {
+    const [at, first, second] = [room.place(), await room.answering("first"), await room.answering("second")];
+    const used = await room.agent("--plane", "nftables");
+    const udp = { name: "", protocol: "UDP" } as const;
+    const leadingTo = (pod: At): FeedValue =>
+      asValue.slice(slice([endpoint(pod.address)], { ports: [slicePort({ ...udp, port: port(pod.port) })] }));
+    const ofUdp = service({
+      clusterIPs: [ipAddress(at.address)],
+      ports: [servicePort({ ...udp, port: port(at.port) })],
+    });
+    await room.publisher.takeOver(stateOf(asValue.service(ofUdp), leadingTo(first)));
+    await using client = await UdpClient.bind(KernelRoom.clients[0]);
+    const said = async (): Promise<string> => (await client.ask(at, "?", briefMs)).text;
+    await eventually(async () => expect(await said()).toBe("first:?"));
+    await room.put(leadingTo(second));
+    await eventually(async () => expect(await said()).toBe("second:?"));
+    const text = await pageOf(used, "/metrics");
+    expect(text).toMatch(/kubeproxy_conntrack_reconciler_deleted_entries_total\{ip_family="IPv4"\} [1-9]/);
+    expect(text).toContain('kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv6"} 0');
+    expect(text).toMatch(/kubeproxy_conntrack_reconciler_sync_duration_seconds_count\{ip_family="IPv4"\} [2-9]/);
   });
 
   it("removes Services that went while nobody looked, also where none is left", async () => {

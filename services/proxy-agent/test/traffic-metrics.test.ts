@@ -55,7 +55,6 @@ describe("the counts of a plane in the kernel", () => {
       'fairlead_proxy_plane{mode="nftables"} 1',
       "fairlead_proxy_drift_repaired_total 2",
       "fairlead_proxy_verifications_total 7",
-      "kubeproxy_conntrack_reconciler_deleted_entries_total 3",
     ]) {
       expect(text).toContain(line);
     }

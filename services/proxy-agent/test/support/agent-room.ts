@@ -5,7 +5,7 @@ import { createMemoryFeed } from "@fairlead/bus";
 import type { ChangePublisher } from "@fairlead/bus";
 import { systemClock } from "@fairlead/host";
 import { openRouteClient } from "@fairlead/netlink";
-import { open, readAll, TcpBackend } from "@fairlead/relay/testing";
+import { open, readAll, TcpBackend, UdpBackend } from "@fairlead/relay/testing";
 import type { At } from "@fairlead/relay/testing";
 import { RecordingLogger, seededRandom } from "@fairlead/testkit";
 import { feedKeyOf, ipAddress, port } from "@fairlead/types";
@@ -125,6 +125,11 @@ export class AgentRoom implements AsyncDisposable {
   /** A pod that says this and ends. */
   async naming(name: string): Promise<TcpBackend> {
     return this.#cleanups.use(await TcpBackend.naming(this.#room.endpointAddress(), name));
+  }
+
+  /** A pod that answers datagrams with its name and what they said. */
+  async answering(name: string): Promise<UdpBackend> {
+    return this.#cleanups.use(await UdpBackend.naming(this.#room.endpointAddress(), name));
   }
 
   /** A pod that greets, and sends everything back. */
