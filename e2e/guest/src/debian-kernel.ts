@@ -3,7 +3,16 @@
  * another name and gets its own when it is done.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { GuestUnavailableError } from "./errors.ts";
 
@@ -40,12 +49,10 @@ export async function guestKernel(options: {
 export function scratchFolder(cache: string): string {
   mkdirSync(cache, { recursive: true });
   for (const name of readdirSync(cache)) {
-    const pid = /^process-(\d+)$/.exec(name)?.[1];
+    const pid = /^process-(\d+)-/.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(cache, name), { recursive: true, force: true });
   }
-  const own = join(cache, `process-${process.pid}`);
-  mkdirSync(own);
-  return own;
+  return mkdtempSync(join(cache, `process-${process.pid}-`));
 }
 
 function kernelOf(cache: string): GuestKernel | undefined {
