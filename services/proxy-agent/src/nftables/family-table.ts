@@ -8,6 +8,7 @@ import { elementId, elementValue, FlatTable, handlerOf, type TableDifference } f
 import { chainName } from "./handler.ts";
 import {
   hasOurShape,
+  type KernelTable,
   memoryOf,
   readTable,
   sizeOf,
@@ -45,12 +46,13 @@ export class FamilyTable {
     this.#chains = chains(this.layout);
   }
 
-  /**
-   * Fills the empty table with these entries, and takes over the numbers that the kernel has from an earlier run. Returns what the kernel
-   * holds.
-   */
-  async load(nftables: NftablesClient, entries: readonly ServicePortEntry[]): Promise<void> {
-    const kernel = await readTable(nftables, this.layout);
+  /** What the kernel holds. */
+  read(nftables: NftablesClient): Promise<KernelTable | undefined> {
+    return readTable(nftables, this.layout);
+  }
+
+  /** Fills the empty table with these entries, and takes over the numbers that the kernel has from an earlier run. */
+  load(kernel: KernelTable | undefined, entries: readonly ServicePortEntry[]): void {
     if (kernel !== undefined && hasOurShape(this.layout, kernel)) this.model.remember(memoryOf(this.layout, kernel));
     this.model.load(entries.filter(({ family }) => family === this.layout.family));
     this.model.forgetEarlierRun();
@@ -73,12 +75,11 @@ export class FamilyTable {
   }
 
   /**
-   * Reads the kernel's table and adds to the transaction what brings it to what it should be: all of it where there is no such table, or one
-   * of another version. Returns how many things differ.
+   * Adds to the transaction what brings the kernel's table to what it should be: all of it where there is no such table, or one of another
+   * version. Returns how many things differ.
    */
-  async compare(nftables: NftablesClient, transaction: NftablesTransaction): Promise<number> {
+  compare(kernel: KernelTable | undefined, transaction: NftablesTransaction): number {
     this.#podRangesBefore = this.podRanges;
-    const kernel = await readTable(nftables, this.layout);
     const chains = this.#allChains();
     if (kernel !== undefined && hasOurShape(this.layout, kernel)) {
       const work = workBetween(kernel, chains, this.#allElements());

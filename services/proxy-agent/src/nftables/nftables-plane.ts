@@ -18,6 +18,7 @@ import type { Frontend, ServicePortEntry } from "../plan/entry.ts";
 import type { HeldFrontend, Plane, PlaneChange, TrafficCounters } from "../plane.ts";
 import { ChainWriter } from "./chains.ts";
 import { FamilyTable } from "./family-table.ts";
+import type { KernelTable } from "./kernel-table.ts";
 import { tableName } from "./layout.ts";
 import { probeTable, writeBareNat } from "./bare-tables.ts";
 import { isHonoured } from "./spread.ts";
@@ -178,8 +179,11 @@ export class NftablesPlane implements Plane {
 
   /** Brings the kernel from whatever it holds to what it should hold: only what differs is written. */
   async #takeOver(entries: readonly ServicePortEntry[]): Promise<void> {
-    for (const table of this.#tables) await table.load(this.#open().nftables, entries);
-    await this.#bringTo();
+    let loaded = false;
+    await this.#bringTo((table, kernel) => {
+      if (!loaded) table.load(kernel, entries);
+      loaded ||= table === this.#tables.at(-1);
+    });
     this.#taken = true;
   }
 
@@ -193,14 +197,18 @@ export class NftablesPlane implements Plane {
     this.#options.log.warn("somebody had changed the table, and it was put right", { table: tableName, changes });
   }
 
-  /** Reads, compares and writes; returns how many things differed. */
-  async #bringTo(): Promise<number> {
+  /** Reads, compares and writes; returns how many things differed. `read` is told what was read of each table before it is compared. */
+  async #bringTo(read?: (table: FamilyTable, kernel: KernelTable | undefined) => void): Promise<number> {
     const { nftables } = this.#open();
     for (let tries = 1; ; tries++) {
       const generation = (await nftables.generation()).id;
       const transaction = new NftablesTransaction({ family: "ip" });
       let changes = 0;
-      for (const table of this.#tables) changes += await table.compare(nftables, transaction);
+      for (const table of this.#tables) {
+        const kernel = await table.read(nftables);
+        read?.(table, kernel);
+        changes += table.compare(kernel, transaction);
+      }
       try {
         // Refused if anybody changed anything since it was read.
         if (changes > 0) await nftables.commit(transaction, { generation });
