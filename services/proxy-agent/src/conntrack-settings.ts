@@ -108,7 +108,6 @@ export function applyConntrackSettings(
     undo(before, sysctls, log);
     log.notice(
       `the settings of connection tracking stay as they are: net.netfilter.${at} cannot be set (${code}); set it on the node, or set the field to 0`,
-      { error },
     );
     return;
   }

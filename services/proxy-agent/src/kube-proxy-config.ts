@@ -101,7 +101,7 @@ export class KubeProxyDialect implements FileDialect {
       set("plane", "mode", "auto");
       const asked = mode === "" ? "the default mode of kube-proxy, iptables" : "mode iptables";
       this.#notice(file, `there is no plane for ${asked}: the best that this kernel carries is taken`, "plane");
-    } else refuse("mode", 'must be nftables, ipvs, iptables or "" (kube-proxy’s other modes are for Windows or gone)');
+    } else refuse("mode", 'must be nftables, ipvs, iptables or "": other modes of kube-proxy are for Windows, or gone');
 
     const masquerade = mode === "nftables" ? "nftables" : "iptables";
     const bit = fields.number(`${masquerade}.masqueradeBit`);

@@ -1,6 +1,7 @@
+import { readFileSync } from "node:fs";
 import { ConfigError } from "@fairlead/host";
 import { describe, expect, it } from "vitest";
-import { readProxyAgentConfig } from "../src/config.ts";
+import { proxyAgentOptions, readProxyAgentConfig } from "../src/config.ts";
 import type { ProxyAgentConfig } from "../src/config.ts";
 
 function read(...flags: readonly string[]): ProxyAgentConfig {
@@ -98,6 +99,15 @@ describe("the options of planes", () => {
   it("tell who asks for node ports at loopback that the kernel has none there", () => {
     expect(read("--plane", "nftables", "--node-port-addresses", "primary,localhost").notices).toHaveLength(1);
     expect(read("--node-port-addresses", "localhost").notices).toEqual([]);
+  });
+});
+
+describe("the README", () => {
+  it("has every option", () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const flags = proxyAgentOptions.help().match(/^ {2}--[a-z-]+/gm) ?? [];
+    expect(flags.length).toBeGreaterThan(30);
+    expect(flags.map((flag) => flag.trim()).filter((flag) => !readme.includes(`\`${flag}\``))).toEqual(["--help"]);
   });
 });
 
