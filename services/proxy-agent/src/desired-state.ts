@@ -45,6 +45,7 @@ export class DesiredState {
   #triggers: Trigger[] = [];
   #podRanges: readonly Cidr[] = [];
   #nodeSeen = false;
+  #nodePortAddressesBefore: readonly IpAddress[] = [];
 
   constructor(options: DesiredStateOptions) {
     this.#options = options;
@@ -59,7 +60,7 @@ export class DesiredState {
     const touched = this.#view.apply(batch);
     for (const service of touched.services) this.#dirty.add(service);
     // Zones, addresses and holders depend on nodes: every Service may come out otherwise.
-    if (touched.nodes.size > 0) for (const service of this.#view.services.keys()) this.#dirty.add(service);
+    if (touched.nodes.size > 0) this.#reconsider();
     this.#nodeSeen ||= this.node !== undefined;
     return counts;
   }
@@ -82,6 +83,9 @@ export class DesiredState {
   /** Plans what is dirty and gives the difference; the next call starts from here. */
   take(): DesiredDifference {
     const context = this.#context();
+    // The machine may have got or lost one meanwhile, which the feed does not tell.
+    if (context.nodePortAddresses.join() !== this.#nodePortAddressesBefore.join()) this.#reconsider();
+    this.#nodePortAddressesBefore = context.nodePortAddresses;
     const added: ServicePortEntry[] = [];
     const updated: { before: ServicePortEntry; after: ServicePortEntry }[] = [];
     const removed: ServicePortEntry[] = [];
@@ -108,6 +112,10 @@ export class DesiredState {
   restart(): void {
     this.#plans.clear();
     this.#podRanges = [];
+    this.#reconsider();
+  }
+
+  #reconsider(): void {
     for (const service of this.#view.services.keys()) this.#dirty.add(service);
   }
 

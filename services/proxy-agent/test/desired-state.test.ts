@@ -214,6 +214,17 @@ describe("the addresses of node ports", () => {
     expect(served("all")).toEqual(["10.0.0.7", "127.0.0.1", "192.0.2.1", "192.0.2.2", "203.0.113.1", "2001:db8::1"]);
   });
 
+  it("follow the machine where it counts, also while the feed says nothing", () => {
+    let machine = [ipAddress("10.0.0.7")];
+    const used = state({ sharedHost: false, nodePortRanges: ["all"], machineAddresses: () => machine });
+    used.feed(batch("snapshot", two, nodePorted));
+    expect(nodePorts(used)).toEqual(["10.0.0.7", "127.64.0.1", "127.65.0.1"]);
+    machine = [ipAddress("10.0.0.8")];
+    const [updated] = used.take().change.updated;
+    expect(updated?.after.frontends.map(({ address }) => address)).toContain("10.0.0.8");
+    expect(used.take().change.updated).toEqual([]);
+  });
+
   it("follow the Node object", () => {
     const used = state();
     used.feed(batch("snapshot", nodePorted));
