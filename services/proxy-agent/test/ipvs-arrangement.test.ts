@@ -1,6 +1,6 @@
 import type { IpvsChange } from "@fairlead/netlink";
-import { type IpAddress, ipAddress } from "@fairlead/types";
-import fc from "fast-check";
+import { ipAddress } from "@fairlead/types";
+import { assert, constantFrom, dictionary, integer, property } from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   arrange,
@@ -19,7 +19,7 @@ const tcp = placeAt("TCP", address, 80 as never);
 const udp = placeAt("UDP", address, 53 as never);
 
 const server = (name: string, weight: number): Server => {
-  return { address: ipAddress(`10.244.1.${name.charCodeAt(0)}`) as IpAddress, port: 80, weight };
+  return { address: ipAddress(`10.244.1.${name.charCodeAt(0)}`), port: 80, weight };
 };
 const keyOf = (name: string): string => `10.244.1.${name.charCodeAt(0)}:80`;
 const serversOf = (weights: Readonly<Record<string, number>>): Map<string, Server> =>
@@ -78,7 +78,7 @@ describe("a virtual service, given what the kernel holds", () => {
       schedulerOf,
     );
     expect(arrangement?.scheduler).toBe("rr");
-    expect(Object.values(weightsOf(arrangement)).toSorted()).toEqual([0, 0, 1]);
+    expect(Object.values(weightsOf(arrangement)).filter((weight) => weight > 0)).toEqual([1]);
     expect(arrange(tcp, want({ b: 1, c: 1 }, { scheduler: "dh" }), held({ b: 1 }), schedulerOf)?.scheduler).toBe("dh");
     expect(arrange(tcp, want({ b: 0 }, { scheduler: "dh" }), undefined, schedulerOf)?.scheduler).toBe("dh");
   });
@@ -137,10 +137,10 @@ describe("the changes from what is held to what should be", () => {
   });
 
   it("lead there from anywhere, and at no moment is there no server where there was one before and is one after", () => {
-    const weights = fc.dictionary(fc.constantFrom("a", "b", "c", "d"), fc.integer({ min: 0, max: 3 }));
-    const scheduler = fc.constantFrom("rr", "sh", "dh", "wlc");
-    fc.assert(
-      fc.property(weights, weights, scheduler, scheduler, (from, to, old, next) => {
+    const weights = dictionary(constantFrom("a", "b", "c", "d"), integer({ min: 0, max: 3 }));
+    const scheduler = constantFrom("rr", "sh", "dh", "wlc");
+    assert(
+      property(weights, weights, scheduler, scheduler, (from, to, old, next) => {
         const before = held(from, { scheduler: old });
         const target = arrange(tcp, want(to, { scheduler: next as "rr" }), before, schedulerOf) as Arrangement;
         const changes = changesBetween(tcp, target, before);

@@ -188,7 +188,7 @@ describe.skipIf(missing)("schedulers of the kernel", () => {
     expect(await bySource()).toEqual(first);
     expect(new Set(first)).toEqual(new Set(["a", "b", "c", "d"]));
     // Somebody still has a connection to it, so it stays at weight 0.
-    const [last] = await Promise.all([openFrom(client, sourceAt(first.indexOf("d")), address)]);
+    const last = await openFrom(client, sourceAt(first.indexOf("d")), address);
     const after = webOf([address], endpointsIn(lab, ["a", "b", "c"]), { name: `web-${number}`, scheduler: "mh" });
     await plane.apply(updating(before, after));
     const drained = await bySource();
