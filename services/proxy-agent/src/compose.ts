@@ -28,7 +28,7 @@ import { ProxyMetrics } from "./proxy-metrics.ts";
 import { reload } from "./reload.ts";
 import { ServiceObserver } from "./service-observer.ts";
 import { SwitchingPlane } from "./switching-plane.ts";
-import { collectedMetrics, TrafficMetrics } from "./traffic-metrics.ts";
+import { TrafficMetrics } from "./traffic-metrics.ts";
 
 /** What the agent gets from outside. */
 export interface ProxyAgentGiven extends Given {
@@ -205,10 +205,13 @@ function bindServers(wiring: Wiring, config: ProxyAgentConfig, { clock, log }: P
 }
 
 function metricsOf({ resolve }: Wiring): Metrics {
-  return collectedMetrics(resolve(parts.registry), async () => {
-    resolve(parts.metrics).count(resolve(parts.state).entries());
-    await resolve(parts.traffic).collect();
-  });
+  return {
+    ...resolve(parts.registry),
+    text() {
+      resolve(parts.metrics).count(resolve(parts.state).entries());
+      return resolve(parts.traffic).text();
+    },
+  };
 }
 
 /** Puts the agent together; throws where it would have nothing to follow. */

@@ -1,11 +1,11 @@
 import { createMetrics } from "@fairlead/host";
-import type { Metrics } from "@fairlead/host";
 import { FakeClock, RecordingLogger } from "@fairlead/testkit";
 import { serviceKey, servicePortKey } from "@fairlead/types";
 import { ServicePortCounters } from "@fairlead/relay";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { TrafficCounters } from "../src/plane.ts";
-import { collectedMetrics, COUNTS_REUSED_MS, TrafficMetrics } from "../src/traffic-metrics.ts";
+import { seriesText } from "../src/service-series.ts";
+import { COUNTS_REUSED_MS, TrafficMetrics } from "../src/traffic-metrics.ts";
 import type { CountSource } from "../src/traffic-metrics.ts";
 
 const web = servicePortKey(serviceKey("default", "web"), "", "TCP");
@@ -23,7 +23,7 @@ let log: RecordingLogger;
 let source: CountSource | undefined;
 let readings: number;
 let kernel: Map<typeof web, TrafficCounters>;
-let metrics: Metrics;
+let metrics: TrafficMetrics;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -38,9 +38,7 @@ beforeEach(() => {
     },
     status: () => ({ driftRepaired: 2, verifications: 7, flowsDeleted: 3 }),
   };
-  const registry = createMetrics();
-  const traffic = new TrafficMetrics({ metrics: registry, source: () => source, clock, log });
-  metrics = collectedMetrics(registry, () => traffic.collect());
+  metrics = new TrafficMetrics({ metrics: createMetrics(), source: () => source, clock, log });
 });
 
 describe("the counts of a plane in the kernel", () => {
@@ -93,6 +91,29 @@ describe("the counts of a plane in the kernel", () => {
     gate.resolve();
     await Promise.all(texts);
     expect(most).toBe(1);
+  });
+
+  it("are written in turns, between which other work goes on", async () => {
+    const rows = Array.from(
+      { length: 10_000 },
+      (_, index) =>
+        [servicePortKey(serviceKey("default", `s${index}`), "", "TCP"), { sent_bytes_total: index }] as const,
+    );
+    let turns = 0;
+    const text = await seriesText(rows, async () => void turns++);
+    expect(turns).toBeGreaterThan(10);
+    const lines = text.split("\n").filter((line) => line.startsWith("fairlead"));
+    expect(lines).toHaveLength(10_000);
+    expect(lines[7]).toBe('fairlead_proxy_sent_bytes_total{service_port="default/s7:/TCP"} 7');
+  });
+
+  it("are of the kind that their name says", async () => {
+    const text = await metrics.text();
+    expect(text).toContain("# TYPE fairlead_proxy_sent_bytes_total counter\n");
+    expect(text).toContain("# TYPE fairlead_proxy_connections_active gauge\n");
+    // One block a metric, each with its head once, as readers of the format demand.
+    const heads = text.match(/^# TYPE \S+/gm) ?? [];
+    expect(new Set(heads).size).toBe(heads.length);
   });
 
   it("leave with their Service", async () => {
