@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { freePort, launch } from "@fairlead/testkit";
 import type { Exit, Launched } from "@fairlead/testkit";
+import { loopbackPlan } from "./address-plan.ts";
+import type { AddressPlan, Plane } from "./address-plan.ts";
 import { kubectlFor } from "./kubectl.ts";
 import type { Kubectl } from "./kubectl.ts";
 
@@ -13,34 +15,14 @@ export const repository: string = resolve(import.meta.dirname, "../..");
 export const modes = ["embedded", "distributed"] as const;
 export type Mode = (typeof modes)[number];
 
-/** Apart from the launcher's defaults, so that the stories run beside a stack that somebody works with. */
-export const plan = {
-  serviceCidr: "127.97.0.0/16",
-  podCidr: "127.245.0.0/16",
-  nodeCidr: "127.65.0.0/24",
-  lbPool: "127.201.0.0/24",
-  /** For externalIPs and hand-made Endpoints: of none of the ranges. */
-  outside: "127.210.0.",
-} as const;
-
-/** For a second stack beside the first. */
-export const secondPlan: StackRanges = {
-  serviceCidr: "127.94.0.0/16",
-  podCidr: "127.242.0.0/16",
-  nodeCidr: "127.62.0.0/24",
-  lbPool: "127.198.0.0/24",
-};
-
-/** The ranges of a stack. */
-export type StackRanges = Readonly<Record<"serviceCidr" | "podCidr" | "nodeCidr" | "lbPool", string>>;
-
 /** What `<state-dir>/dev.json` says. */
 export interface DevFile {
   readonly kubeconfig: string;
   readonly api: string;
   readonly dns: { readonly address: string; readonly port: number };
   readonly ingress: { readonly http: string; readonly https: string };
-  readonly nodes: readonly { readonly name: string; readonly address: string }[];
+  readonly plane: Plane;
+  readonly nodes: readonly { readonly name: string; readonly address: string; readonly networkNamespace?: string }[];
   readonly metrics: Readonly<Record<string, string>>;
 }
 
@@ -48,6 +30,7 @@ export interface DevFile {
 export interface Stack {
   readonly mode: Mode;
   readonly stateDir: string;
+  readonly plan: AddressPlan;
   readonly dev: DevFile;
   readonly process: Launched;
   readonly kubectl: Kubectl;
@@ -67,8 +50,8 @@ export interface StackOptions {
   readonly args?: readonly string[];
   /** Addresses of load balancers, if not those of the plan. */
   readonly lbPool?: string;
-  /** Where it is not {@link plan}. */
-  readonly ranges?: StackRanges;
+  /** Where it is not {@link loopbackPlan}. For a plane in the kernel this thread is in a network of its own. */
+  readonly plan?: AddressPlan;
   /** Put before the command, for example to give up privileges. */
   readonly prefix?: readonly string[];
 }
@@ -83,7 +66,7 @@ export function freshStateDir(): string {
 
 /** Starts a stack and waits for `fairlead is ready`. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { mode, prefix = [], ranges = plan } = options;
+  const { mode, prefix = [], plan = loopbackPlan } = options;
   const stateDir = options.stateDir ?? freshStateDir();
   const [command = "", ...args] = [
     ...prefix,
@@ -93,10 +76,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...Object.entries({
       "--state-dir": stateDir,
       "--api-port": String(await freePort()),
-      "--service-cidr": ranges.serviceCidr,
-      "--pod-cidr": ranges.podCidr,
-      "--node-cidr": ranges.nodeCidr,
-      "--lb-pool": options.lbPool ?? ranges.lbPool,
+      "--plane": plan.plane,
+      "--service-cidr": plan.serviceCidr,
+      "--pod-cidr": plan.podCidr,
+      "--node-cidr": plan.nodeCidr,
+      "--lb-pool": options.lbPool ?? plan.lbPool,
       // Nothing leaves this machine.
       "--resolv-conf": "/dev/null",
       "--http-port": "0",
@@ -111,9 +95,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     throw error;
   });
   const dev = JSON.parse(readFileSync(join(stateDir, "dev.json"), "utf8")) as DevFile;
+  plan.surround(stateDir);
   return {
     mode,
     stateDir,
+    plan,
     dev,
     process,
     kubectl: kubectlFor(dev.kubeconfig, stateDir),
@@ -128,6 +114,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
     async dispose() {
       await process.stop();
+      plan.clear(stateDir);
       rmSync(stateDir, { recursive: true, force: true });
     },
   };

@@ -6,7 +6,8 @@ import { list, replicaSet, service } from "../manifests.ts";
 import type { Stack } from "../stack.ts";
 import { apply, clusterIP, untilEndpoints, useNamespace } from "./story.ts";
 
-const clients = ["127.0.0.31", "127.0.0.32", "127.0.0.33", "127.0.0.34", "127.0.0.35", "127.0.0.36"];
+/** Numbers of clients. */
+const numbers = [11, 12, 13, 14, 15, 16];
 
 export function affinityStory(stack: () => Stack): void {
   describe("session affinity by client address", () => {
@@ -25,6 +26,7 @@ export function affinityStory(stack: () => Stack): void {
         ),
       );
       await untilEndpoints(stack(), namespace, "sticky", 3);
+      const clients = numbers.map((number) => stack().plan.client(number));
       const url = `http://${await clusterIP(stack(), namespace, "sticky")}/`;
       await expect.poll(async () => await get(url)).toContain("You've hit");
       const choose = async (from: string): Promise<string> => podOf(await get(url, { from }));
@@ -38,7 +40,7 @@ export function affinityStory(stack: () => Stack): void {
       }
       await sleep(10_500);
       // One more client takes a turn, so that round robin gives each of the others its next pod.
-      await choose("127.0.0.37");
+      await choose(stack().plan.client(17));
       const second = new Map<string, string>();
       for (const client of clients) second.set(client, await choose(client));
       for (const client of clients) expect(second.get(client), client).not.toBe(first.get(client));

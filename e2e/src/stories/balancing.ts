@@ -11,25 +11,30 @@ export function balancingStory(stack: () => Stack): void {
     const namespace = useNamespace(stack, "balancing");
 
     test("kubectl shows its objects as a real cluster does", async () => {
-      const { kubectl } = stack();
+      const { kubectl, plan } = stack();
       const applied = await kubectl(["apply", "-n", namespace, "-f", join(repository, "examples/kubia.yaml")]);
       expect(applied).toBe("replicaset.apps/kubia created\nservice/kubia created\n");
       await untilReady(stack(), namespace, "kubia", 3);
       await untilEndpoints(stack(), namespace, "kubia", 3);
       const get = async (what: string): Promise<string> => await kubectl(`get ${what} -n ${namespace}`);
+      const { services, pods } = plan;
       expect(await get("svc")).toMatch(
-        /^NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\(S\) +AGE\nkubia +ClusterIP +127\.97\.\d+\.\d+ +<none> +80\/TCP +\d+s\n$/,
+        new RegExp(
+          `^NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\\(S\\) +AGE\nkubia +ClusterIP +${services} +<none> +80/TCP +\\d+s\n$`,
+        ),
       );
       expect(await get("pods")).toMatch(
         /^NAME +READY +STATUS +RESTARTS +AGE\n(kubia-\w{5} +1\/1 +Running +0 +\d+s\n){3}$/,
       );
       expect(await get("endpointslices")).toMatch(
-        /^NAME +ADDRESSTYPE +PORTS +ENDPOINTS +AGE\nkubia-\w{5} +IPv4 +8080 +127\.245\.\d+\.\d+,127\.245\.\d+\.\d+,127\.245\.\d+\.\d+ +\d+s\n$/,
+        new RegExp(
+          `^NAME +ADDRESSTYPE +PORTS +ENDPOINTS +AGE\nkubia-\\w{5} +IPv4 +8080 +${pods},${pods},${pods} +\\d+s\n$`,
+        ),
       );
-      expect(await get("endpoints")).toMatch(/^NAME +ENDPOINTS +AGE\nkubia +(127\.245\.\d+\.\d+:8080,?){3} +\d+s\n$/);
+      expect(await get("endpoints")).toMatch(new RegExp(`^NAME +ENDPOINTS +AGE\nkubia +(${pods}:8080,?){3} +\\d+s\n$`));
       expect(await get("rs")).toMatch(/^NAME +DESIRED +CURRENT +READY +AGE\nkubia +3 +3 +3 +\d+s\n$/);
       expect(await kubectl(`describe service kubia -n ${namespace}`)).toMatch(
-        /Endpoints: +127\.245\.\d+\.\d+:8080,127\.245\.\d+\.\d+:8080,127\.245\.\d+\.\d+:8080\n/,
+        new RegExp(`Endpoints: +${pods}:8080,${pods}:8080,${pods}:8080\n`),
       );
     });
 
@@ -46,10 +51,10 @@ export function balancingStory(stack: () => Stack): void {
     });
 
     test("an annotation chooses another algorithm: a source hash keeps each client at one pod", async () => {
-      const { kubectl } = stack();
+      const { kubectl, plan } = stack();
       const address = await clusterIP(stack(), namespace, "kubia");
       await kubectl(`annotate service kubia -n ${namespace} fairlead.dev/scheduler=sh`);
-      for (const client of ["127.0.0.21", "127.0.0.22", "127.0.0.23"]) {
+      for (const client of [1, 2, 3].map((number) => plan.client(number))) {
         await expect
           .poll(
             async () =>

@@ -11,7 +11,6 @@ import type { Stack } from "../stack.ts";
 import { apply, clusterIP, patienceMs, untilEndpoints, useNamespace } from "./story.ts";
 import type { PodView } from "./story.ts";
 
-const server = "127.212.0.3";
 const patience = { timeoutMs: patienceMs };
 
 /** Changes what a name leads to, and asks until it leads there. */
@@ -24,7 +23,7 @@ export function namesChangedStory(stack: () => Stack): void {
 
     beforeAll(async () => {
       const listening = createServer((_request, response) => response.end("You've hit the outside\n"));
-      await new Promise<void>((resolve) => listening.listen(0, server, resolve));
+      await new Promise<void>((resolve) => listening.listen(0, stack().plan.server(3), resolve));
       port = (listening.address() as AddressInfo).port;
       outside = listening;
     });
@@ -73,7 +72,7 @@ export function namesChangedStory(stack: () => Stack): void {
         apiVersion: "v1",
         kind: "Endpoints",
         metadata: { namespace, name: "external-service" },
-        subsets: [{ addresses: [{ ip: server }], ports: [{ port }] }],
+        subsets: [{ addresses: [{ ip: stack().plan.server(3) }], ports: [{ port }] }],
       };
       await apply(stack(), endpoints);
       const patch = JSON.stringify({ spec: { type: "ClusterIP", externalName: null } });

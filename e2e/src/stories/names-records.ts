@@ -1,6 +1,7 @@
 /** Every kind of record of the cluster's zone, asked for over UDP and TCP. */
 import { eventually } from "@fairlead/testkit";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { AddressPlan } from "../address-plan.ts";
 import { digReply } from "../dig.ts";
 import { list, pod, service } from "../manifests.ts";
 import type { Stack } from "../stack.ts";
@@ -38,7 +39,7 @@ export function namesRecordsStory(stack: () => Stack): void {
           member("second", {}),
           service(namespace, "inside", { type: "ExternalName", externalName: `shop.${zone}`, selector: undefined }),
           service(namespace, "outside", { type: "ExternalName", externalName: "api.example.com", selector: undefined }),
-          ...headlessOverflow(namespace),
+          ...headlessOverflow(namespace, stack().plan),
         ),
       );
       await untilEndpoints(stack(), namespace, "crew", 2);
@@ -149,7 +150,7 @@ export function namesRecordsStory(stack: () => Stack): void {
         const name = (ip: string, where: string): string => `${dashed(ip)}.${where}.pod.cluster.local`;
         const first = name(address.first, namespace);
         expect(await reply(first, "A")).toEqual(records(`${first}. 5 IN A ${address.first}`));
-        expect(await reply(name("127.212.1.1", namespace))).toEqual(nothing("NXDOMAIN"));
+        expect(await reply(name(stack().plan.nobody(1), namespace))).toEqual(nothing("NXDOMAIN"));
         expect(await reply(name(address.first, "default"))).toEqual(nothing("NXDOMAIN"));
       });
 
@@ -193,8 +194,8 @@ export function namesRecordsStory(stack: () => Stack): void {
 }
 
 /** A headless Service with more hand-made endpoints than 512 bytes hold. */
-function headlessOverflow(namespace: string): object[] {
-  const addresses = Array.from({ length: manyEndpoints }, (_, index) => ({ ip: `127.212.1.${index + 1}` }));
+function headlessOverflow(namespace: string, plan: AddressPlan): object[] {
+  const addresses = Array.from({ length: manyEndpoints }, (_, index) => ({ ip: plan.nobody(index + 1) }));
   return [
     service(namespace, "many", { clusterIP: "None", selector: undefined }),
     {

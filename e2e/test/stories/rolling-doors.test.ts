@@ -5,11 +5,12 @@ import { systemClock } from "@fairlead/host";
 import { connect } from "@fairlead/kube";
 import { eventually, needs } from "@fairlead/testkit";
 import { afterAll, describe, test } from "vitest";
+import { loopbackPlan, secondLoopbackPlan } from "../../src/address-plan.ts";
 import { startDoorLoad } from "../../src/door-load.ts";
 import { ingress, visit } from "../../src/doors.ts";
 import type { Route } from "../../src/doors.ts";
 import { deployment, httpReady, list, pod, service } from "../../src/manifests.ts";
-import { modes, plan, secondPlan, startStack } from "../../src/stack.ts";
+import { modes, startStack } from "../../src/stack.ts";
 import type { Stack } from "../../src/stack.ts";
 import { apply, patienceMs, untilEndpoints } from "../../src/stories/story.ts";
 
@@ -73,7 +74,8 @@ describe.concurrent.each(modes)("a Deployment behind the ingress, %s", (mode) =>
   test.skipIf(missing)(
     "is rolled for 60 s, its Ingress edited every 200 ms: no request fails or is misrouted",
     async ({ expect }) => {
-      const stack = (running = await startStack({ mode, ranges: mode === "embedded" ? plan : secondPlan }));
+      const plan = mode === "embedded" ? loopbackPlan : secondLoopbackPlan;
+      const stack = (running = await startStack({ mode, plan }));
       const { kubectl } = stack;
       const rolled = (): Promise<string> => kubectl("rollout status deployment/shop --timeout=60s");
       const services = [service("default", "shop"), service("default", "blog"), pod("default", "blog", "blog")];
