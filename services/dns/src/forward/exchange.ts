@@ -55,9 +55,12 @@ export function exchangeUdp({ to, query, timeoutMs, clock, accepts }: ExchangeOp
     socket.on("message", (response) => {
       if (accepts(response)) once(undefined, response);
     });
-    socket.connect(to.port, to.host, () => {
-      if (!over) socket.send(query);
-    });
+    // A server that there is no way to is told here, and not as an event.
+    const connected = (cause?: Error | null): void => {
+      if (cause) once(new NoAnswerError(cause.message, { cause }));
+      else if (!over) socket.send(query);
+    };
+    socket.connect(to.port, to.host, connected);
   });
 }
 
