@@ -132,4 +132,5 @@ try {
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
-process.exit(interrupted.signal.aborted ? 130 : failed === 0 ? 0 : 1);
+if (interrupted.signal.aborted) process.exit(128 + constants.signals[interrupted.signal.reason as NodeJS.Signals]);
+process.exit(failed === 0 ? 0 : 1);
