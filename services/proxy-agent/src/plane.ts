@@ -70,8 +70,8 @@ export interface Plane extends Startable {
   /**
    * Brings what is held from one desired state to the next. Settles when the change is in force, except where it cannot be:
    * that goes to the observer and is tried again by the plane itself, and never keeps the rest of the change from
-   * being applied. Calls do not overlap. A rejection means that what is held is unknown: the caller starts over with
-   * {@link cleanup} and a change that adds everything.
+   * being applied. Calls do not overlap. A rejection means that what is held is unknown: the caller stops
+   * and starts the plane, and comes with a change that adds everything.
    *
    * - A new connection after it settles goes only to endpoints of the new state.
    * - Connections that are open stay open, also when their endpoint, address or Service is gone.
@@ -83,7 +83,7 @@ export interface Plane extends Startable {
   inspect(): Promise<readonly HeldFrontend[]>;
   /**
    * Another plane has taken over: takes no new connection any more, and lets those that are open go on, for which it may keep
-   * something behind. After it only {@link cleanup} and `stop` may be called.
+   * something behind. It may be taken again: with `start`, and a change that adds everything.
    */
   retire(): Promise<void>;
   /** Removes everything that this plane made, also in an earlier run, and nothing else. Open connections may break. */

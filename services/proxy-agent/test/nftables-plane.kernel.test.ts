@@ -119,6 +119,19 @@ describe.skipIf(missing)("the nftables plane", () => {
     expect(await second.inspect()).toHaveLength(1);
   });
 
+  it("knows nothing when it is started again: what the kernel holds by then is what counts", async () => {
+    const at = place();
+    const backend = await naming("again");
+    const plane = await started();
+    await plane.apply(adding(web(at, [backend]), web(place(), [backend], { name: "gone" })));
+    await plane.stop();
+    room.nft("flush map ip fairlead endpoints");
+    await plane.start();
+    await plane.apply(adding(web(at, [backend])));
+    expect(await ask(at)).toBe("again");
+    expect(await plane.inspect()).toHaveLength(1);
+  });
+
   it("replaces a table of its name that has another shape", async () => {
     room.nft("add table ip fairlead; add set ip fairlead services { type ipv4_addr; }; add chain ip fairlead old");
     const at = place();

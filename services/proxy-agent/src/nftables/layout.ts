@@ -2,7 +2,7 @@
  * The sets and maps of the plane's table, in each family: which are there, what they hold, and how a value is written.
  *
  * The shape is flat: every Service is some elements of maps that all share, and no rule is of one Service alone. A change of an endpoint is
- * a change of one element, whatever the number of Services (../shared/anchors, dataplane.md 4.3, and docs/adr/0009).
+ * a change of one element, whatever the number of Services (docs/adr/0009).
  *
  * Numbers travel from rule to rule in `meta priority`, the class of the packet's queue, of which the first packet of a connection has no
  * need yet. Registers do not last from one rule to the next, and nft 1.0.6 aborts over a rule that looks one map up by what another gave.

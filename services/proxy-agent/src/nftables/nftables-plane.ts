@@ -78,6 +78,7 @@ export class NftablesPlane implements Plane {
   }
 
   async start(): Promise<void> {
+    this.#forget();
     this.#kernel = openKernel(this.#options);
     this.#look();
   }
