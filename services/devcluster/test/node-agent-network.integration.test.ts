@@ -28,7 +28,7 @@ const webPod: Partial<NonNullable<Pod["spec"]>> = {
   ],
 };
 
-describe.skipIf(needs("root", "unshare", "mount", "ip", "sysctl", "curl"))("pods with networks of their own", () => {
+describe.skipIf(needs("root", "unshare", "mount", "ip", "curl"))("pods with networks of their own", () => {
   let leave = (): void => undefined;
   let harness: Harness;
 
@@ -102,7 +102,8 @@ describe.skipIf(needs("root", "unshare", "mount", "ip", "sysctl", "curl"))("pods
       ],
     });
     const address = await addressOf("conf");
-    const [conf, seen] = JSON.parse(await harness.log("conf")) as [string, Record<string, string>];
+    const said = await eventually(async () => JSON.parse(await harness.log("conf")) as unknown);
+    const [conf, seen] = said as [string, Record<string, string>];
     const lines = conf.split("\n");
     expect(lines.slice(0, 2)).toEqual([
       "nameserver 10.64.0.53",
@@ -197,7 +198,8 @@ describe.skipIf(needs("root", "unshare", "mount", "ip", "sysctl", "curl"))("pods
     // One was to be deleted, one may run but once.
     await eventually(() => expect(namespaces()).toEqual([address, ...bothNodes]));
     expect(links).not.toContain(hardwareAddress(address));
-    expect(inNode(1, "ip", "-brief", "link").match(/^pod-\d+/gm)).toEqual([`pod-${address.split(".")[3]}`]);
+    const link = `pod-${address.split(".")[3]}`;
+    await eventually(() => expect(inNode(1, "ip", "-brief", "link").match(/^pod-\d+/gm)).toEqual([link]));
     next.api.delete("pods", "default", "stubborn", { gracePeriodSeconds: 0 });
   });
 

@@ -1,5 +1,7 @@
 /** What whoever starts the node agent has made for it: two nodes on a bridge, as `fairlead dev` makes them, within this thread's network. */
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { networkNamespaceAt } from "@fairlead/sockets";
 import { cidr } from "@fairlead/types";
 
 /** How the names of their namespaces begin; one network at a time in a process. */
@@ -36,7 +38,9 @@ export function makeTwoNodes(): void {
       "link set eth0 up",
       `route add 10.244.${other}.0/24 via 10.64.0.${other}`,
     ]);
-    inNode(node, "sysctl", "-qw", "net.ipv4.ip_forward=1");
+    networkNamespaceAt(`${networkConfig.networkNamespaces}node-${node}`).run(() =>
+      writeFileSync("/proc/sys/net/ipv4/ip_forward", "1"),
+    );
   }
 }
 

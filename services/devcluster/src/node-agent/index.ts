@@ -86,6 +86,7 @@ export function createNodeAgents(options: {
     podCidr: nodeSubnet(config.podCidr, index + 1, config.nodes),
   }));
   const directories = new PodDirectories({ stateDir: config.stateDir });
+  const turnstile = new Turnstile();
   const context: NodeContext = {
     api,
     clock,
@@ -94,8 +95,8 @@ export function createNodeAgents(options: {
     directories,
     images: new ImageTable({ path: config.images }),
     ledger: new ProcessLedger({ directory: join(config.stateDir, "processes"), clock }),
-    turnstile: new Turnstile(),
-    networks: podNetworks({ prefix: config.networkNamespaces, nodes: places, clock }),
+    turnstile,
+    networks: podNetworks({ prefix: config.networkNamespaces, nodes: places, clock, turnstile }),
     sources: {
       configMap: (namespace, name) => api.find("configmaps", namespace, name),
       secret: (namespace, name) => api.find("secrets", namespace, name),

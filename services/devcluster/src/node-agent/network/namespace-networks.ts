@@ -15,6 +15,7 @@ import { makeNetworkNamespace, networkNamespaceAt, removeNetworkNamespace } from
 import type { NetworkNamespace } from "@fairlead/sockets";
 import { CodedError, ipAddress } from "@fairlead/types";
 import type { Clock, IpAddress } from "@fairlead/types";
+import type { Turnstile } from "../process/turnstile.ts";
 import { findEtcTools, withOwnEtc } from "./own-etc.ts";
 import type { EtcTools } from "./own-etc.ts";
 import type { PodAttachment, PodNetwork, PodNetworks } from "./pod-network.ts";
@@ -55,14 +56,22 @@ export class NamespaceNetworks implements PodNetworks {
   readonly #prefix: string;
   readonly #places: readonly NetworkedNode[];
   readonly #clock: Clock;
+  readonly #turnstile: Turnstile;
   readonly #nodes = new Map<string, OpenNode>();
   #tools: EtcTools | undefined;
 
   /** `prefix` is how the path of every namespace begins; a node's name or a pod's address follows. */
-  constructor(options: { prefix: string; nodes: readonly NetworkedNode[]; clock: Clock }) {
+  constructor(options: {
+    prefix: string;
+    nodes: readonly NetworkedNode[];
+    clock: Clock;
+    /** Lets one pod through in each turn: what the kernel does for it holds the event loop up for some milliseconds. */
+    turnstile: Turnstile;
+  }) {
     this.#prefix = options.prefix;
     this.#places = options.nodes;
     this.#clock = options.clock;
+    this.#turnstile = options.turnstile;
   }
 
   /** See {@link PodNetworks}; throws {@link NoNodeNetworkError}, or MissingToolError. */
@@ -88,6 +97,7 @@ export class NamespaceNetworks implements PodNetworks {
     const home = this.#nodes.get(node);
     if (home === undefined) throw new Error(`${node} is not open`);
     if (hostNetwork) return this.#network(networkNamespaceAt(home.path), async () => undefined);
+    await this.#turnstile.next();
     const path = `${this.#prefix}${address}`;
     // Should a try before have left it.
     removeNetworkNamespace(path);

@@ -1,5 +1,6 @@
 /** Which way pods are on the network. */
 import type { Clock } from "@fairlead/types";
+import type { Turnstile } from "../process/turnstile.ts";
 import { machineNetwork } from "./machine-network.ts";
 import type { NetworkedNode } from "./namespace-networks.ts";
 import type { PodNetworks } from "./pod-network.ts";
@@ -9,15 +10,16 @@ export function podNetworks(options: {
   prefix: string | undefined;
   nodes: readonly NetworkedNode[];
   clock: Clock;
+  turnstile: Turnstile;
 }): PodNetworks {
-  const { prefix, nodes, clock } = options;
+  const { prefix, nodes, clock, turnstile } = options;
   if (prefix === undefined) return machineNetwork;
   let networks: PodNetworks | undefined;
   return {
     async open() {
       // Netlink is not loaded where nobody needs it.
       const { NamespaceNetworks } = await import("./namespace-networks.ts");
-      networks = new NamespaceNetworks({ prefix, nodes, clock });
+      networks = new NamespaceNetworks({ prefix, nodes, clock, turnstile });
       await networks.open();
     },
     async attach(pod) {
