@@ -75,9 +75,13 @@ export class PacketChains {
     ];
   }
 
-  /** Nothing but what keeps the translations of open connections alive. */
+  /**
+   * Nothing but what keeps the translations of open connections alive: a chain of type nat, and a rule that looks at connections. Without any
+   * in the namespace, the kernel stops tracking them there.
+   */
   static retired(): readonly ChainText[] {
-    return [{ chain: base("nat-postrouting", "nat", "postrouting", NftPriority.srcnat), rules: [] }];
+    const nat = base("nat-postrouting", "nat", "postrouting", NftPriority.srcnat);
+    return [{ chain: nat, rules: [onlyNew] }];
   }
 
   #guard(): readonly ChainRule[] {
