@@ -135,8 +135,9 @@ export class UdpListener implements Listener {
     });
     this.#flows.set(key, flow);
     this.#open.add(flow);
-    flow.open();
+    // Held until it is open: where the client's address cannot be had, it fails at once, and another flow takes them.
     for (const datagram of datagrams) flow.send(datagram);
+    flow.open();
     this.#sweepLater();
   }
 
