@@ -1,4 +1,5 @@
 /** Joins hosts of a lab: links, addresses and routes, all by netlink. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RouteClient } from "@fairlead/netlink";
 import { type Cidr, cidrParts, bigIntToAddress, familyOf, type IpAddress, type IpFamily } from "@fairlead/types";
 import type { LabHost } from "./lab-host.ts";
@@ -10,6 +11,10 @@ const loopback = 1;
 const uplink = "eth0";
 /** The bridge that the nodes and the clients outside hang on. */
 const bridge = "br0";
+
+/** Looks for local routes that the kernel adds in its own time, and the time between them in ms. */
+const maxRouteRounds = 500;
+const routeIntervalMs = 10;
 
 export const families = ["IPv4", "IPv6"] as const satisfies readonly IpFamily[];
 
@@ -33,7 +38,8 @@ const quiet = {
   "ipv4/conf/default/rp_filter": 0,
   "ipv4/conf/all/rp_filter": 0,
   "ipv4/icmp_ratemask": 0,
-  "ipv6/icmp/ratelimit": 0,
+  // No kind of message is left but one that is not used.
+  "ipv6/icmp/ratemask": 127,
 } as const;
 
 /** Makes a new host ready to be joined to others. */
@@ -101,9 +107,28 @@ export async function addBlackHole(host: LabHost): Promise<void> {
   for (const family of families) await host.routes.addRoute({ family, type: "blackhole" });
 }
 
-/** Gives a host a further address, that nothing but packets for it has to do with. */
-export function addLocalAddress(host: LabHost, address: IpAddress): Promise<void> {
-  return host.routes.addAddress({ index: loopback, ...single(address) });
+/** Gives a host further addresses; settles when packets to them are for it. */
+export async function addLocalAddresses(host: LabHost, addresses: readonly IpAddress[]): Promise<void> {
+  const given = addresses.map(
+    (address) => ({ kind: "add", address: { index: loopback, ...single(address) } }) as const,
+  );
+  const [refusal] = await host.routes.changeAddresses(given);
+  if (refusal !== undefined) throw new Error(`an address was refused: ${JSON.stringify(refusal)}`);
+  for (const family of families) {
+    const wanted = addresses.filter((address) => familyOf(address) === family);
+    for (let round = 1; !(await hasLocalRoutes(host, family, wanted)); round++) {
+      if (round === maxRouteRounds) throw new Error(`${host.name} has no local routes to its new addresses`);
+      await sleep(routeIntervalMs);
+    }
+  }
+}
+
+/** IPv6 adds them by a task of its own. */
+async function hasLocalRoutes(host: LabHost, family: IpFamily, addresses: readonly IpAddress[]): Promise<boolean> {
+  if (addresses.length === 0) return true;
+  const local = (await host.routes.routes(family)).filter(({ type }) => type === "local");
+  const present = new Set(local.map(({ destination }) => destination?.address));
+  return addresses.every((address) => present.has(address));
 }
 
 const hostPrefix = { IPv4: 32, IPv6: 128 } as const;

@@ -1,9 +1,9 @@
 /** Clients of a lab: they find out who answers at an address, and what the answer looks like where there is none. */
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Socket } from "node:net";
-import { setImmediate as turn } from "node:timers/promises";
-import { type Clock, CodedError, type IpAddress } from "@fairlead/types";
+import { CodedError, type IpAddress } from "@fairlead/types";
 import { type Outcome, outcomeOfError } from "./outcome.ts";
+import type { Patience } from "./patience.ts";
 
 /** Longest line that a server of a lab may send. */
 const maxLineLength = 65_536;
@@ -54,11 +54,11 @@ export class LabConnection {
 export async function openStream(options: {
   readonly socket: Socket;
   readonly at: { readonly address: string; readonly port: number };
-  readonly clock: Clock;
+  readonly patience: Patience;
   readonly patienceMs: number;
 }): Promise<LabConnection | Outcome> {
-  const { socket, at, clock, patienceMs } = options;
-  const lines = new Lines({ socket, clock, patienceMs });
+  const { socket, at, patience, patienceMs } = options;
+  const lines = new Lines({ socket, patience, patienceMs });
   socket.connect({ host: at.address, port: at.port });
   try {
     const [by = "", source = ""] = (await lines.next()).split(" ");
@@ -75,16 +75,16 @@ export async function openStream(options: {
 /** A UDP client with a port of its own that talks to one address. */
 export class LabDatagrams {
   readonly #socket: DatagramSocket;
-  readonly #clock: Clock;
+  readonly #patience: Patience;
   readonly #patienceMs: number;
   readonly #waiting = new Map<string, (outcome: Outcome) => void>();
   #asked = 0;
   #open = true;
 
   /** Takes over a connected socket. */
-  constructor(options: { readonly socket: DatagramSocket; readonly clock: Clock; readonly patienceMs: number }) {
+  constructor(options: { readonly socket: DatagramSocket; readonly patience: Patience; readonly patienceMs: number }) {
     this.#socket = options.socket;
-    this.#clock = options.clock;
+    this.#patience = options.patience;
     this.#patienceMs = options.patienceMs;
     this.#socket.on("message", (datagram) => {
       const [by = "", source = "", number = ""] = datagram.toString().split(" ");
@@ -102,7 +102,7 @@ export class LabDatagrams {
         this.#waiting.delete(number);
         resolve(outcome);
       };
-      const cancel = patience(this.#clock, patienceMs, () => settle({ kind: "dropped" }));
+      const cancel = this.#patience.after(patienceMs, () => settle({ kind: "dropped" }));
       this.#waiting.set(number, settle);
       this.#socket.send(number, (error) => {
         // A filter of the sender's own host keeps it: whether in silence is told by what ICMP says, or does not say.
@@ -128,16 +128,16 @@ class Lines {
   readonly socket: Socket;
   /** The other side sends no more. */
   ended = false;
-  readonly #clock: Clock;
+  readonly #patience: Patience;
   readonly #patienceMs: number;
   #text = "";
   #failure: Error | undefined;
   #look: () => void = () => undefined;
 
-  constructor(options: { readonly socket: Socket; readonly clock: Clock; readonly patienceMs: number }) {
+  constructor(options: { readonly socket: Socket; readonly patience: Patience; readonly patienceMs: number }) {
     const { socket } = options;
     this.socket = socket;
-    this.#clock = options.clock;
+    this.#patience = options.patience;
     this.#patienceMs = options.patienceMs;
     socket.on("data", (bytes: Buffer) => {
       this.#text += bytes.toString();
@@ -158,7 +158,7 @@ class Lines {
 
   next(): Promise<string> {
     return new Promise((resolve, reject) => {
-      const cancel = patience(this.#clock, this.#patienceMs, () => {
+      const cancel = this.#patience.after(this.#patienceMs, () => {
         this.#look = () => undefined;
         reject(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" }));
       });
@@ -176,20 +176,4 @@ class Lines {
       this.#look();
     });
   }
-}
-
-/** Runs `action` after a time, and after what came in meanwhile was looked at: a busy process is not to take it for silence. */
-function patience(clock: Clock, ms: number, action: () => void): () => void {
-  let cancelled = false;
-  const cancel = clock.setTimer(ms, () => {
-    void turn()
-      .then(() => turn())
-      .then(() => {
-        if (!cancelled) action();
-      });
-  });
-  return () => {
-    cancelled = true;
-    cancel();
-  };
 }

@@ -22,6 +22,7 @@ import { LabConnection, LabDatagrams, openStream } from "./lab-client.ts";
 import type { DualAddress } from "./lab-plan.ts";
 import { type LabServer, serveDatagrams, serveStreams } from "./lab-server.ts";
 import type { Outcome } from "./outcome.ts";
+import type { Patience } from "./patience.ts";
 
 /** An address and port. */
 export interface LabAt {
@@ -49,7 +50,7 @@ export class LabHost {
   readonly namespace: HeldNetworkNamespace;
   /** Links, addresses and routes in it. */
   readonly routes: RouteClient;
-  readonly #clock: Clock;
+  readonly #patience: Patience;
   readonly #patienceMs: number;
   readonly #closeRoutes: () => void;
   readonly #servers = new Set<LabServer>();
@@ -59,12 +60,13 @@ export class LabHost {
     readonly name: string;
     readonly addresses: DualAddress;
     readonly clock: Clock;
+    readonly patience: Patience;
     readonly patienceMs: number;
   }) {
-    const { name, addresses, clock, patienceMs } = options;
+    const { name, addresses, clock, patience, patienceMs } = options;
     this.name = name;
     this.addresses = addresses;
-    this.#clock = clock;
+    this.#patience = patience;
     this.#patienceMs = patienceMs;
     this.namespace = holdNewNetworkNamespace();
     const client = openRouteClient({ clock, namespace: this.namespace });
@@ -112,7 +114,7 @@ export class LabHost {
   /** An open connection to a server of the lab, or what happened instead. */
   async open(at: LabAt, protocol: Protocol = "TCP"): Promise<LabConnection | Outcome> {
     const socket = this.stream(familyOf(ipAddress(at.address)), protocol);
-    const connection = await openStream({ socket, at, clock: this.#clock, patienceMs: this.#patienceMs });
+    const connection = await openStream({ socket, at, patience: this.#patience, patienceMs: this.#patienceMs });
     if (connection instanceof LabConnection) {
       const client = { close: () => socket.destroy() };
       this.#clients.add(client);
@@ -130,7 +132,7 @@ export class LabHost {
     socket.bind({ fd: own.detach() });
     socket.connect(at.port, at.address);
     await once(socket, "connect");
-    const datagrams = new LabDatagrams({ socket, clock: this.#clock, patienceMs: this.#patienceMs });
+    const datagrams = new LabDatagrams({ socket, patience: this.#patience, patienceMs: this.#patienceMs });
     const client = { close: () => datagrams.close() };
     this.#clients.add(client);
     socket.on("close", () => this.#clients.delete(client));

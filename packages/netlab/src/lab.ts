@@ -6,7 +6,7 @@ import { systemClock } from "@fairlead/host";
 import type { Clock, IpAddress } from "@fairlead/types";
 import {
   addBlackHole,
-  addLocalAddress,
+  addLocalAddresses,
   addUplinkAddresses,
   families,
   hangOnBridge,
@@ -18,6 +18,7 @@ import {
 } from "./cabling.ts";
 import { LabHost } from "./lab-host.ts";
 import { type DualAddress, labPlan } from "./lab-plan.ts";
+import { Patience } from "./patience.ts";
 
 /**
  * Silence after which a client takes its packets for dropped, unless told, in ms. More than a second: here an ICMP message may be back
@@ -60,6 +61,7 @@ export async function openLab(options: LabOptions = {}): Promise<Lab> {
 export class Lab implements AsyncDisposable {
   readonly clock: Clock;
   readonly patienceMs: number;
+  readonly #patience: Patience;
   readonly #hosts: LabHost[] = [];
   readonly #nodes: LabHost[] = [];
   readonly #pods = new Map<string, { readonly host: LabHost; readonly node: number }>();
@@ -68,6 +70,7 @@ export class Lab implements AsyncDisposable {
   constructor(options: { readonly patienceMs: number; readonly clock: Clock }) {
     this.patienceMs = options.patienceMs;
     this.clock = options.clock;
+    this.#patience = new Patience({ clock: options.clock });
   }
 
   /** Node `node-<number>`: forwards between its pods, the other nodes and the clients outside. */
@@ -115,9 +118,9 @@ export class Lab implements AsyncDisposable {
     }
   }
 
-  /** Gives a node an address of its own, as a plane in user space needs it for a Service; EEXIST if it has it. */
-  addAddress(node: number, address: IpAddress): Promise<void> {
-    return addLocalAddress(this.node(node), address);
+  /** Gives a node further addresses, as a plane in user space needs them for Services; throws if it has one of them. */
+  addAddresses(node: number, addresses: readonly IpAddress[]): Promise<void> {
+    return addLocalAddresses(this.node(node), addresses);
   }
 
   /** Ends everything. */
@@ -158,7 +161,13 @@ export class Lab implements AsyncDisposable {
   }
 
   async #host(name: string, addresses: DualAddress, options: { readonly forwards: boolean }): Promise<LabHost> {
-    const host = new LabHost({ name, addresses, clock: this.clock, patienceMs: this.patienceMs });
+    const host = new LabHost({
+      name,
+      addresses,
+      clock: this.clock,
+      patience: this.#patience,
+      patienceMs: this.patienceMs,
+    });
     this.#hosts.push(host);
     await prepare(host, options);
     return host;

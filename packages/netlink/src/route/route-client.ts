@@ -136,7 +136,10 @@ export class RouteClient {
     });
   }
 
-  /** Gives a link an address, which is there at once: nobody else is asked whether they have it. EEXIST if it has it. */
+  /**
+   * Gives a link an address; EEXIST if it has it. Nobody else is asked whether they have it, so it can be bound at once. The kernel adds the
+   * local route of an IPv6 address, by which packets are for this machine, a little later: wait for that where it matters.
+   */
   async addAddress(address: LinkAddress): Promise<void> {
     const flags = MessageFlag.CREATE | MessageFlag.EXCLUSIVE;
     return this.#conversation.request(addressRequest("add", RouteMessage.NEW_ADDRESS, flags, address));
