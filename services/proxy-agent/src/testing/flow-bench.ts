@@ -67,6 +67,9 @@ export class FlowBench implements PlaneObserver {
   #foreign: ForeignObjects | undefined;
   #leave: () => void = () => undefined;
   readonly #addresses = new Set<string>();
+  /** The last change, and what `nft` says of what came of it. */
+  #applied: Promise<void> = Promise.resolve();
+  #listing: Promise<unknown> | undefined;
   #services = 0;
   /** The plane has not yet been told of the node. */
   #isNew = false;
@@ -125,8 +128,12 @@ export class FlowBench implements PlaneObserver {
   async end(): Promise<void> {
     const plane = this.#plane;
     this.#plane = undefined;
-    await plane?.cleanup();
-    await plane?.stop();
+    try {
+      await this.#listed();
+    } finally {
+      await plane?.cleanup();
+      await plane?.stop();
+    }
   }
 
   async close(): Promise<void> {
@@ -147,16 +154,14 @@ export class FlowBench implements PlaneObserver {
     return this.#foreign;
   }
 
-  /** Applies a change; where the plane is in the kernel, `nft` has to be able to list what it made of it. */
+  /**
+   * Applies a change, after those that are under way. Where the plane is in the kernel, `nft` has to be able to list what it made of it: if it
+   * cannot, the next change fails, or the end.
+   */
   async apply(change: Partial<Omit<PlaneChange, "node">>): Promise<void> {
-    const { added = [], updated = [], removed = [] } = change;
-    const node = this.#isNew ? nodeFacts : undefined;
-    this.#isNew = false;
-    if (this.subject.needsAddresses === true) {
-      await this.#addAddresses([...added, ...updated.map(({ after }) => after)]);
-    }
-    await this.plane.apply({ added, updated, removed, ...(node === undefined ? {} : { node }) });
-    if (this.subject.inKernel === true) await listed(this.lab.node(1), "ruleset");
+    const applied = this.#applied.then(() => this.#apply(change));
+    this.#applied = applied.catch(() => undefined);
+    await applied;
   }
 
   /** A Service port as asked for, with addresses of its own. */
@@ -233,6 +238,29 @@ export class FlowBench implements PlaneObserver {
   problem(_entry: ServicePortEntry, frontend: Frontend, problem: PlaneProblem): void {
     const place = placeText(frontend);
     this.problems.set(place, [...(this.problems.get(place) ?? []), problem]);
+  }
+
+  async #apply({ added = [], updated = [], removed = [] }: Partial<Omit<PlaneChange, "node">>): Promise<void> {
+    const node = this.#isNew ? nodeFacts : undefined;
+    this.#isNew = false;
+    if (this.subject.needsAddresses === true) {
+      await this.#addAddresses([...added, ...updated.map(({ after }) => after)]);
+    }
+    await this.#listed();
+    await this.plane.apply({ added, updated, removed, ...(node === undefined ? {} : { node }) });
+    if (this.subject.inKernel !== true) return;
+    const listing = listed(this.lab.node(1), "ruleset").then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    this.#listing = listing;
+  }
+
+  /** Waits for the last listing, and throws what was wrong with it. */
+  async #listed(): Promise<void> {
+    const error = await this.#listing;
+    this.#listing = undefined;
+    if (error !== undefined) throw error;
   }
 
   async #addAddresses(entries: readonly ServicePortEntry[]): Promise<void> {

@@ -39,12 +39,15 @@ export function flowCompliance(name: string, subject: FlowSubject): void {
       if (subject.inKernel === true) {
         describeTable(theBench, { title: "new associations", table: sctpFlows, protocols: ["SCTP"] });
       }
-      describeSourceRanges(theBench);
-      describeOthersTraffic(theBench);
-      describeSpread(theBench);
-      describeConnections(theBench);
-      describeDatagrams(theBench);
-      describeAffinity(theBench);
+      // Much of it is waiting for silence, and none of it is to be disturbed by changes of other Services.
+      describe("beside each other", { concurrent: true }, () => {
+        describeSourceRanges(theBench);
+        describeOthersTraffic(theBench);
+        describeSpread(theBench);
+        describeConnections(theBench);
+        describeDatagrams(theBench);
+        describeAffinity(theBench);
+      });
 
       if (subject.inKernel === true) {
         it("leave what others have in the kernel as it was", async () => {
