@@ -30,7 +30,7 @@ describe.skipIf(missing)("an agent under load", { timeout: 120_000 }, () => {
     folder = cleanups.use(await temporaryDirectory()).path;
     lab = cleanups.use(await openLab({ nodes: 1, podsPerNode: 4, outsiders: 1, patienceMs: 10_000 }));
     // A plane in user space listens on the address itself.
-    await lab.addAddress(1, ipAddress(driven.clusterIP));
+    await lab.addAddresses(1, [ipAddress(driven.clusterIP)]);
     const servers = ["b", "c", "d"].map((name) => lab.pod(name));
     for (const server of servers) await server.serve({ port: driven.targetPort });
     pods = servers.map(({ addresses }) => addresses.IPv4);
