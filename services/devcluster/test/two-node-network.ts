@@ -56,12 +56,12 @@ export function inNode(node: number, ...command: readonly string[]): string {
 
 /** Output of a command in the network of a node, by its name, or of a pod, by its address. */
 export function inNamespace(which: string, ...command: readonly string[]): string {
-  return execFileSync("ip", ["netns", "exec", `${name}${which}`, ...command], { encoding: "utf8" });
+  return execFileSync("ip", ["netns", "exec", `${name}${which}`, ...command], { encoding: "utf8", stdio: "pipe" });
 }
 
 /** Names of the namespaces that are there, without what they begin with. */
 export function namespaces(): string[] {
-  const names = execFileSync("ip", ["netns", "list"], { encoding: "utf8" }).split(/\s/);
+  const names = execFileSync("ip", ["netns", "list"], { encoding: "utf8", stdio: "pipe" }).split(/\s/);
   return names
     .filter((each) => each.startsWith(name))
     .map((each) => each.slice(name.length))

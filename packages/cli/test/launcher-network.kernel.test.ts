@@ -23,7 +23,8 @@ const kernel = (number = 0): readonly string[] =>
     "--lb-pool": `10.200.${number}.0/24`,
   }).flat();
 
-const ip = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8" });
+// What it says on standard error is of namespaces that are about to go.
+const ip = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8", stdio: "pipe" });
 
 /** What a stack on this folder has in the kernel: namespaces and links, without their mark, and routes beyond the machine's own. */
 function inKernel({ path }: StateFolder): { namespaces: string[]; links: string[]; routes: string[] } {
