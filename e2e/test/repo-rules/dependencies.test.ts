@@ -43,10 +43,10 @@ describe("the direction of dependencies", () => {
     expect(later).toEqual(["packages/kube/src/library-endpoint.ts"]);
   });
 
-  test("the testkit and testing modules are imported from tests only", () => {
+  test("the testkit, the lab and testing modules are imported from tests only", () => {
     const wrong = sources.flatMap((file) =>
       importsOf(file)
-        .filter((name) => name === "@fairlead/testkit" || /^@fairlead\/[^/]+\/testing$/.test(name))
+        .filter((name) => /^@fairlead\/(?:testkit|netlab)$/.test(name) || /^@fairlead\/[^/]+\/testing$/.test(name))
         .map((name) => `${file} imports ${name}`),
     );
     expect(wrong).toEqual([]);
