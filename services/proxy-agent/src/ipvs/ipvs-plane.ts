@@ -89,6 +89,7 @@ export class IpvsPlane implements Plane {
       this.#kernel?.close();
       this.#kernel = undefined;
       this.#program = undefined;
+      this.#messages.clear();
     });
   }
 
@@ -152,7 +153,8 @@ export class IpvsPlane implements Plane {
     const program = this.#open();
     const former = [...removed, ...updated.map(({ before }) => before)];
     const current = [...added, ...updated.map(({ after }) => after)];
-    for (const entry of added) this.#traffic.begin(entry);
+    if (isFirst) this.#traffic.beginWith(added);
+    else for (const entry of added) this.#traffic.begin(entry);
     const ranges = isFirst || node !== undefined ? this.#podRanges : undefined;
     const outcome = await program.apply(
       removed.map(({ key }): EntryKey => key),

@@ -141,10 +141,9 @@ export class IpvsProgram {
     await this.#addresses.read((address) => this.#isOurInterface || known.has(address));
     const places = new Set([...this.#held.places(), ...this.plan.places()]);
     await this.#held.read(await this.#listed(places, (place) => this.#held.at(place) !== undefined));
-    this.#note(places);
-    drift += await this.#tables.compare("before");
+    drift += await this.#tables.check("before");
     const outcome = await this.#program(places);
-    drift += await this.#tables.compare("after");
+    drift += await this.#tables.commit("after");
     return { ...outcome, changes: outcome.changes + drift };
   }
 
@@ -257,8 +256,6 @@ export class IpvsProgram {
       if (owner === undefined) continue;
       this.traffic.owns(place, owner.servicePort);
       this.#tables.notePlace(place, true);
-      const { address } = partsOf(place);
-      if (this.plan.isBound(place) && !this.#addresses.isOthers(address)) this.#tables.noteAddress(address, true);
     }
   }
 
@@ -275,17 +272,26 @@ export class IpvsProgram {
       else this.#tables.notePlace(place, false);
     }
     const settled = await this.#held.settle(kept, (place) => this.#target(place));
-    const missing = new Set<IpAddress>();
-    for (const place of kept) {
-      const { address } = partsOf(place);
-      const { own } = this.#addresses;
-      if (this.plan.isBound(place) && !own.has(address) && !this.#addresses.isOthers(address)) missing.add(address);
-    }
-    const addresses = await this.#addresses.bind(missing);
+    const bound = await this.#bindFor(kept);
     await this.#remove(doomed);
     for (const place of kept) this.#noteDrain(place);
-    const changes = settled.changes + doomed.length + missing.size - addresses.size;
-    return { changes, udpGone, services: settled.failed, addresses };
+    const changes = settled.changes + doomed.length + bound.changes;
+    return { changes, udpGone, services: settled.failed, addresses: bound.failed };
+  }
+
+  /** Puts addresses on the interface whose services are there. */
+  async #bindFor(places: readonly Place[]): Promise<{ changes: number; failed: ReadonlyMap<IpAddress, Refusal> }> {
+    const missing = new Set<IpAddress>();
+    for (const place of places) {
+      const { address } = partsOf(place);
+      if (!this.plan.isBound(place) || this.#held.at(place) === undefined) continue;
+      if (!this.#addresses.own.has(address) && !this.#addresses.isOthers(address)) missing.add(address);
+    }
+    if (missing.size === 0) return { changes: 0, failed: new Map() };
+    for (const address of missing) this.#tables.noteAddress(address, true);
+    await this.#tables.commit("before");
+    const failed = await this.#addresses.bind(missing);
+    return { changes: missing.size - failed.size, failed };
   }
 
   async #drainAt(places: readonly Place[]): Promise<void> {

@@ -31,6 +31,8 @@ export class PacketTables {
   readonly #client: NftablesClient;
   readonly #node: NodeName;
   readonly #tables: readonly PacketTable[];
+  /** After the last commit or comparison; anything else means that somebody else was there. */
+  #generation = -1;
 
   constructor(client: NftablesClient, options: PacketChainOptions & { readonly node: NodeName }) {
     this.#client = client;
@@ -105,20 +107,30 @@ export class PacketTables {
     }
   }
 
-  /** Brings about a stage of what has changed. */
-  async commit(stage: Stage): Promise<void> {
+  /** Brings about a stage of what has changed; returns how many things have. */
+  async commit(stage: Stage): Promise<number> {
     const transaction = new NftablesTransaction({ family: "ip" });
     let changes = 0;
     for (const table of this.#tables) changes += table.write(transaction, stage);
-    if (changes === 0) return;
+    if (changes === 0) return 0;
     try {
       await this.#client.commit(transaction);
       for (const table of this.#tables) table.took(stage);
+      const { id } = await this.#client.generation();
+      // Every commit makes it grow by one: more means that somebody else was between.
+      if (id === this.#generation + 1) this.#generation = id;
+      return changes;
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
       // Somebody has changed the table under us: what is really there decides what is to be done.
-      await this.compare(stage);
+      return this.compare(stage);
     }
+  }
+
+  /** As {@link PacketTables.compare}, without reading anything where nobody else has changed any rule since. */
+  async check(stage: Stage): Promise<number> {
+    const isUntouched = (await this.#client.generation()).id === this.#generation;
+    return isUntouched ? this.commit(stage) : this.compare(stage);
   }
 
   /** Compares with the kernel's table and brings about a stage of what should be; returns how many things differed. */
@@ -131,6 +143,7 @@ export class PacketTables {
       try {
         if (changes > 0) await this.#client.commit(transaction, { generation });
         for (const table of this.#tables) table.took(stage);
+        this.#generation = changes > 0 ? generation + 1 : generation;
         return changes;
       } catch (error) {
         const isMeanwhile = error instanceof NetlinkError && error.code === "ERESTART";

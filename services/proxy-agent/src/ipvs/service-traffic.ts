@@ -14,6 +14,14 @@ export class ServiceTraffic {
   /** Whose connections a place counts; kept while the last of them go on. */
   readonly #ports = new Map<Place, ServicePortKey>();
 
+  /** These are all the entries that there are. What Service ports have counted goes on where they are among them. */
+  beginWith(entries: readonly ServicePortEntry[]): void {
+    const before = [...this.#entries.keys()];
+    this.#entries.clear();
+    for (const entry of entries) this.begin(entry);
+    for (const servicePort of before) if (!this.#entries.has(servicePort)) this.#totals.forget(servicePort);
+  }
+
   /** An entry of the Service port has come. */
   begin({ servicePort }: ServicePortEntry): void {
     this.#entries.set(servicePort, (this.#entries.get(servicePort) ?? 0) + 1);
