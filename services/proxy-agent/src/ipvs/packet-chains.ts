@@ -3,26 +3,14 @@
  * (priority 98) and at the beginning of `output` (-98), after everything here has looked at them; what it sends on comes by `output` again,
  * with an endpoint as its destination.
  */
-import {
-  CtState,
-  CtStatus,
-  NatFlag,
-  type NftChain,
-  type NftExpression,
-  NftHook,
-  NftPriority,
-  nftRule as r,
-} from "@fairlead/netlink";
-import type { KernelPlaneOptions } from "../kernel/kernel-plane-options.ts";
-import type { ChainRule, ChainText } from "../nftables/chains.ts";
+import { CtState, type NftChain, type NftExpression, NftHook, NftPriority, nftRule as r } from "@fairlead/netlink";
+import type { ChainRule, ChainText } from "../kernel/chain-text.ts";
+import { first, PacketRules, type PacketRuleOptions, translated } from "../kernel/packet-rules.ts";
 import { word } from "../nftables/layout.ts";
 import { type PacketLayout, tableName } from "./packet-layout.ts";
 
 /** What the rules depend on. */
-export type PacketChainOptions = Pick<KernelPlaneOptions, "localTraffic" | "masqueradeBit" | "masqueradeAll">;
-
-/** First register. */
-const first = 8;
+export type PacketChainOptions = PacketRuleOptions;
 
 /** Before any address is translated: what the client asked for. */
 const beforeTranslation = NftPriority.dstnat - 10;
@@ -36,13 +24,11 @@ const icmp = { ip: 1, ip6: 58 } as const;
 /** Makes the chains of one family. */
 export class PacketChains {
   readonly #layout: PacketLayout;
-  readonly #options: PacketChainOptions;
-  readonly #masqueradeMark: number;
+  readonly #rules: PacketRules;
 
   constructor(layout: PacketLayout, options: PacketChainOptions) {
     this.#layout = layout;
-    this.#options = options;
-    this.#masqueradeMark = (1 << options.masqueradeBit) >>> 0;
+    this.#rules = new PacketRules(layout, options);
   }
 
   /** All of them; those that others jump to come first. */
@@ -71,7 +57,10 @@ export class PacketChains {
         chain: base("deny-output", "filter", "output", beforeIpvs),
         rules: [onlyNew, jump("deny", "what nobody takes")],
       },
-      { chain: base("nat-postrouting", "nat", "postrouting", NftPriority.srcnat), rules: this.#postrouting() },
+      {
+        chain: base("nat-postrouting", "nat", "postrouting", NftPriority.srcnat),
+        rules: [this.#rules.masqueradeMarked(), this.#rules.masqueradeHairpin()],
+      },
     ];
   }
 
@@ -89,10 +78,10 @@ export class PacketChains {
       {
         comment: "only listed sources are let in",
         expressions: [
-          ...this.#place(first),
+          ...this.#rules.place(first),
           r.lookup("guarded", first),
-          ...this.#place(first),
-          ...this.#source(first + this.#placeWords),
+          ...this.#rules.place(first),
+          this.#rules.source(first + this.#rules.placeWords),
           r.lookup("sources", first, { inverted: true }),
           r.verdictOf("drop"),
         ],
@@ -101,33 +90,28 @@ export class PacketChains {
   }
 
   #deny(): readonly ChainRule[] {
-    const reject = this.#reject();
+    const reject = this.#rules.reject();
     return [
       {
         comment: "other nodes have endpoints, this one may not send it there",
-        expressions: [...this.#place(first), r.lookup("no-local-endpoints", first), r.verdictOf("drop")],
+        expressions: [...this.#rules.place(first), r.lookup("no-local-endpoints", first), r.verdictOf("drop")],
       },
       {
         comment: "no endpoint takes it",
-        expressions: [...this.#place(first), r.lookup("no-endpoints", first), reject],
+        expressions: [...this.#rules.place(first), r.lookup("no-endpoints", first), reject],
       },
       {
         comment: "was led here by the rules",
-        expressions: [
-          r.ct("status", first),
-          r.bitwise(first, first, word(CtStatus.dnat), word(0)),
-          r.compare(first, "neq", word(0)),
-          r.verdictOf("return"),
-        ],
+        expressions: [...translated(), r.verdictOf("return")],
       },
       {
         comment: "addresses of Services have no other ports: none of this node's own",
         expressions: [
           r.meta("l4proto", first),
           r.compare(first, "neq", Uint8Array.of(icmp[this.#layout.table])),
-          ...this.#destination(first),
+          this.#rules.destination(first),
           r.lookup("addresses", first),
-          ...this.#place(first),
+          ...this.#rules.place(first),
           r.lookup("open", first, { inverted: true }),
           reject,
         ],
@@ -136,32 +120,25 @@ export class PacketChains {
   }
 
   #markFromElsewhere(): readonly ChainRule[] {
-    const rules: ChainRule[] = [
+    return [
       {
         comment: "the answer has to come back by this node",
-        expressions: [...this.#place(first), r.lookup("external", first), ...this.#mark()],
+        expressions: [...this.#rules.place(first), r.lookup("external", first), ...this.#rules.markMasquerade()],
       },
+      ...this.#rules.markInternal([...this.#rules.place(first), r.lookup("internal", first)]),
     ];
-    const internal = [...this.#place(first), r.lookup("internal", first)];
-    const foreign = this.#fromPod(true);
-    if (this.#options.masqueradeAll) {
-      rules.push({ comment: "all of it is masqueraded", expressions: [...internal, ...this.#mark()] });
-    } else if (foreign !== undefined) {
-      rules.push({ comment: "not from a pod", expressions: [...foreign, ...internal, ...this.#mark()] });
-    }
-    return rules;
   }
 
   /** The kernel gives what this node sends to one of its addresses that same address as its source: nobody else could answer that. */
   #markFromNode(): ChainRule {
     return {
       comment: "of this node: its source is the Service's own address",
-      expressions: [...this.#place(first), r.lookup("open", first), ...this.#mark()],
+      expressions: [...this.#rules.place(first), r.lookup("open", first), ...this.#rules.markMasquerade()],
     };
   }
 
   #inwardFromPods(): readonly ChainRule[] {
-    const pods = this.#fromPod(false);
+    const pods = this.#rules.fromPod(false);
     if (pods === undefined) return [];
     return [{ comment: "pods reach the endpoints of all nodes", expressions: [...pods, ...this.#inward()] }];
   }
@@ -170,92 +147,10 @@ export class PacketChains {
   #inward(): readonly NftExpression[] {
     const { table, addressWords } = this.#layout;
     return [
-      ...this.#place(first),
+      ...this.#rules.place(first),
       r.lookup("inward", first, { destination: first }),
       r.nat("dnat", table, { address: first, port: first + addressWords }),
     ];
-  }
-
-  #postrouting(): readonly ChainRule[] {
-    const bit = word(this.#masqueradeMark);
-    const others = word(~this.#masqueradeMark);
-    return [
-      {
-        comment: "marked on the way in",
-        expressions: [
-          r.meta("mark", first),
-          r.bitwise(first, first, bit, word(0)),
-          r.compare(first, "neq", word(0)),
-          r.meta("mark", first),
-          r.bitwise(first, first, others, word(0)),
-          r.setMeta("mark", first),
-          r.masquerade(NatFlag.FULLY_RANDOM),
-        ],
-      },
-      {
-        comment: "an endpoint that is its own client",
-        expressions: [
-          ...this.#source(first),
-          ...this.#destination(first + this.#layout.addressWords),
-          r.lookup("hairpin", first),
-          r.masquerade(NatFlag.FULLY_RANDOM),
-        ],
-      },
-    ];
-  }
-
-  /** Goes on if the packet comes from a pod (or, inverted, does not); undefined where nobody knows. */
-  #fromPod(inverted: boolean): readonly NftExpression[] | undefined {
-    const { localTraffic } = this.#options;
-    const interfaceIs = (name: Uint8Array): readonly NftExpression[] => [
-      r.meta("iifname", 1),
-      r.compare(1, inverted ? "neq" : "eq", name),
-    ];
-    switch (localTraffic.kind) {
-      case "none":
-        return undefined;
-      case "ranges":
-      case "node-ranges":
-        return [...this.#source(first), r.lookup("pods", first, { inverted })];
-      case "interface":
-        return interfaceIs(this.#layout.interfaceKey(localTraffic.name));
-      case "interface-prefix":
-        return interfaceIs(new Uint8Array(Buffer.from(localTraffic.prefix)));
-    }
-  }
-
-  #mark(): readonly NftExpression[] {
-    const bit = this.#masqueradeMark;
-    return [r.meta("mark", first), r.bitwise(first, first, word(~bit), word(bit)), r.setMeta("mark", first)];
-  }
-
-  /** Loads what the packet asks for. */
-  #place(at: number): readonly NftExpression[] {
-    const { addressWords } = this.#layout;
-    return [
-      ...this.#destination(at),
-      r.meta("l4proto", at + addressWords),
-      r.payload(r.packetField.destinationPort, at + addressWords + 1),
-    ];
-  }
-
-  get #placeWords(): number {
-    return this.#layout.addressWords + 2;
-  }
-
-  #source(at: number): readonly NftExpression[] {
-    const { ipSource, ip6Source } = r.packetField;
-    return [r.payload(this.#layout.table === "ip" ? ipSource : ip6Source, at)];
-  }
-
-  #destination(at: number): readonly NftExpression[] {
-    const { ipDestination, ip6Destination } = r.packetField;
-    return [r.payload(this.#layout.table === "ip" ? ipDestination : ip6Destination, at)];
-  }
-
-  #reject(): NftExpression {
-    // Numbers of ICMP and ICMPv6 for a port that cannot be reached.
-    return { name: "reject", data: { type: 0, code: this.#layout.table === "ip" ? 3 : 4 } };
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type NftElement,
   type NftSet,
 } from "@fairlead/netlink";
-import { commentBytes, commentFrom, commentOf, type ChainText } from "../nftables/chains.ts";
+import { type ChainText, commentBytes, commentFrom, commentOf } from "../kernel/chain-text.ts";
 import { textOf } from "../nftables/layout.ts";
 import { order, type PacketElement, type PacketLayout, setNames, tableName } from "./packet-layout.ts";
 

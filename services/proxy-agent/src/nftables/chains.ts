@@ -1,9 +1,6 @@
 /** The chains of the plane's table and their rules, in each family. All are the same for every cluster but the handlers' numbers of endpoints. */
-import { createHash } from "node:crypto";
 import {
-  CtStatus,
   FibAddressType,
-  NatFlag,
   type NftChain,
   type NftExpression,
   NftHook,
@@ -11,34 +8,17 @@ import {
   nftRule as r,
   PayloadBase,
 } from "@fairlead/netlink";
-import type { LocalTraffic } from "../kernel/kernel-plane-options.ts";
+import type { ChainRule, ChainText } from "../kernel/chain-text.ts";
+import { first, PacketRules, type PacketRuleOptions, translated } from "../kernel/packet-rules.ts";
 import { type Choice, chainName, type Handler } from "./handler.ts";
 import { type FamilyLayout, ownNumbers, ownNumbersMask, protocolNumbers, tableName, word } from "./layout.ts";
 
-/** A rule, with words for people that list the table. */
-export interface ChainRule {
-  readonly comment: string;
-  readonly expressions: readonly NftExpression[];
-}
-
-/** A chain with all of its rules. */
-export interface ChainText {
-  readonly chain: NftChain;
-  readonly rules: readonly ChainRule[];
-}
-
 /** What the rules depend on. */
-export interface ChainOptions {
-  readonly localTraffic: LocalTraffic;
-  readonly masqueradeBit: number;
-  readonly masqueradeAll: boolean;
+export interface ChainOptions extends PacketRuleOptions {
   readonly trafficCounters: boolean;
   /** Drop packets that connection tracking cannot place: after an endpoint's answer out of window, they would reach the client untranslated. */
   readonly dropInvalid: boolean;
 }
-
-/** First register, and the one behind the key of a Service's address. */
-const first = 8;
 
 /** Where the flags of a TCP header are, and which. */
 const tcpFlags = [PayloadBase.transport, 13, 1] as const;
@@ -50,21 +30,16 @@ const afterTranslation = NftPriority.dstnat + 10;
 /** Seed of the hashes: the same on every node, so that they send a client to the same endpoint. */
 const hashSeed = 0x6661_6972;
 
-/** Longest comment that nft shows, in bytes. */
-const maxCommentBytes = 127;
-/** Entry of a rule's user data that is a comment. */
-const commentEntry = 0;
-
 /** Makes the rules of one family. */
 export class ChainWriter {
   readonly #layout: FamilyLayout;
   readonly #options: ChainOptions;
-  readonly #masqueradeMark: number;
+  readonly #rules: PacketRules;
 
   constructor(layout: FamilyLayout, options: ChainOptions) {
     this.#layout = layout;
     this.#options = options;
-    this.#masqueradeMark = (1 << options.masqueradeBit) >>> 0;
+    this.#rules = new PacketRules(layout, options);
   }
 
   /** Chains that are always there; those that others jump to come first. */
@@ -141,8 +116,8 @@ export class ChainWriter {
       rules.push({
         comment: "sources that are not let in",
         expressions: [
-          ...this.#frontend(first),
-          ...this.#source(first + this.#frontendWords()),
+          ...this.#rules.place(first),
+          this.#rules.source(first + this.#rules.placeWords),
           r.lookup("sources", first, { inverted: true }),
           r.verdictOf("drop"),
         ],
@@ -150,10 +125,10 @@ export class ChainWriter {
     }
     switch (kind) {
       case "internal":
-        rules.push(...this.#masqueradeInternal());
+        rules.push(...this.#rules.markInternal([]));
         break;
       case "external":
-        rules.push({ comment: "the answer has to come back by this node", expressions: this.#markMasquerade() });
+        rules.push({ comment: "the answer has to come back by this node", expressions: this.#rules.markMasquerade() });
         break;
       case "local":
         rules.push(...this.#podWay());
@@ -164,14 +139,14 @@ export class ChainWriter {
     if (choice !== undefined) rules.push(...this.#choose(choice, kind === "pod" ? "pod-groups" : "groups"));
     rules.push(
       kind.endsWith("reject") || choice !== undefined
-        ? { comment: "no endpoint takes it", expressions: [this.#reject()] }
+        ? { comment: "no endpoint takes it", expressions: [this.#rules.reject()] }
         : { comment: "other nodes have endpoints, this one may not send it there", expressions: [r.verdictOf("drop")] },
     );
     return { chain: { table: tableName, name: chainName(handler) }, rules };
   }
 
   #dispatch(): readonly ChainRule[] {
-    const key = this.#frontend(first);
+    const key = this.#rules.place(first);
     const rules: ChainRule[] = [
       {
         comment: "open with a process of this node, before there was a table",
@@ -203,15 +178,13 @@ export class ChainWriter {
       },
       {
         comment: "cluster IPs have no other ports",
-        expressions: [...this.#destination(first), r.lookup("cluster-ips", first), this.#reject()],
+        expressions: [this.#rules.destination(first), r.lookup("cluster-ips", first), this.#rules.reject()],
       },
     );
     return rules;
   }
 
   #postrouting(): readonly ChainRule[] {
-    const bit = word(this.#masqueradeMark);
-    const others = word(~this.#masqueradeMark);
     return [
       {
         comment: "the number has served its purpose",
@@ -223,30 +196,8 @@ export class ChainWriter {
           r.setMeta("priority", first),
         ],
       },
-      {
-        comment: "marked on the way in",
-        expressions: [
-          r.meta("mark", first),
-          r.bitwise(first, first, bit, word(0)),
-          r.compare(first, "neq", word(0)),
-          r.meta("mark", first),
-          r.bitwise(first, first, others, word(0)),
-          r.setMeta("mark", first),
-          r.masquerade(NatFlag.FULLY_RANDOM),
-        ],
-      },
-      {
-        comment: "an endpoint that is its own client",
-        expressions: [
-          r.ct("status", first),
-          r.bitwise(first, first, word(CtStatus.dnat), word(0)),
-          r.compare(first, "neq", word(0)),
-          ...this.#source(first),
-          ...this.#destination(first + this.#layout.addressWords),
-          r.lookup("hairpin", first),
-          r.masquerade(NatFlag.FULLY_RANDOM),
-        ],
-      },
+      this.#rules.masqueradeMarked(),
+      this.#rules.masqueradeHairpin(translated()),
     ];
   }
 
@@ -264,12 +215,7 @@ export class ChainWriter {
     return [
       {
         comment: "not of a Service",
-        expressions: [
-          r.ct("status", first),
-          r.bitwise(first, first, word(CtStatus.dnat), word(0)),
-          r.compare(first, "eq", word(0)),
-          r.verdictOf("return"),
-        ],
+        expressions: [...translated(true), r.verdictOf("return")],
       },
       { comment: "to endpoints", expressions: [...direction(0), ...key, r.lookup("sent", first)] },
       { comment: "from endpoints", expressions: [...direction(1), ...key, r.lookup("received", first)] },
@@ -286,43 +232,12 @@ export class ChainWriter {
         expressions: [...condition, r.meta("priority", first), r.lookup("pod-handlers", first, { destination: 0 })],
       },
     ];
-    const pods = this.#fromPod(false);
+    const pods = this.#rules.fromPod(false);
     return [
       ...(pods === undefined ? [] : way("pods", pods)),
-      { comment: "the node itself", expressions: [...node, ...this.#markMasquerade()] },
+      { comment: "the node itself", expressions: [...node, ...this.#rules.markMasquerade()] },
       ...way("the node itself", node),
     ];
-  }
-
-  #masqueradeInternal(): readonly ChainRule[] {
-    if (this.#options.masqueradeAll) {
-      return [{ comment: "all of it is masqueraded", expressions: this.#markMasquerade() }];
-    }
-    const foreign = this.#fromPod(true);
-    if (foreign === undefined) return [];
-    return [{ comment: "not from a pod", expressions: [...foreign, ...this.#markMasquerade()] }];
-  }
-
-  /** Goes on if the packet comes from a pod (or, inverted, does not); undefined where nobody knows. */
-  #fromPod(inverted: boolean): readonly NftExpression[] | undefined {
-    const { localTraffic } = this.#options;
-    switch (localTraffic.kind) {
-      case "none":
-        return undefined;
-      case "ranges":
-      case "node-ranges":
-        return [...this.#source(first), r.lookup("pods", first, { inverted })];
-      case "interface": {
-        const name = Buffer.alloc(16);
-        name.write(localTraffic.name);
-        return [r.meta("iifname", 1), r.compare(1, inverted ? "neq" : "eq", new Uint8Array(name))];
-      }
-      case "interface-prefix":
-        return [
-          r.meta("iifname", 1),
-          r.compare(1, inverted ? "neq" : "eq", new Uint8Array(Buffer.from(localTraffic.prefix))),
-        ];
-    }
   }
 
   #choose({ picker, slots, affinityMs }: Choice, groups: "groups" | "pod-groups"): readonly ChainRule[] {
@@ -424,7 +339,7 @@ export class ChainWriter {
       case "source":
       case "destination": {
         const from = hashInput;
-        const load = picker === "source" ? this.#source(from) : this.#destination(from);
+        const load = picker === "source" ? [this.#rules.source(from)] : [this.#rules.destination(from)];
         const length = this.#layout.addressBytes;
         return [...load, r.jhash(from, length, { modulus: count, seed: hashSeed, destination: into })];
       }
@@ -433,53 +348,20 @@ export class ChainWriter {
 
   /** Loads the number that a map has for the Service's address. */
   #take(map: "services" | "groups" | "pod-services" | "pod-groups"): readonly NftExpression[] {
-    return [...this.#frontend(first), r.lookup(map, first, { destination: first }), r.setMeta("priority", first)];
-  }
-
-  #frontend(at: number): readonly NftExpression[] {
-    const { addressWords } = this.#layout;
-    return [
-      ...this.#destination(at),
-      r.meta("l4proto", at + addressWords),
-      r.payload(r.packetField.destinationPort, at + addressWords + 1),
-    ];
-  }
-
-  #frontendWords(): number {
-    return this.#layout.addressWords + 2;
+    return [...this.#rules.place(first), r.lookup(map, first, { destination: first }), r.setMeta("priority", first)];
   }
 
   #listAndClient(at: number): readonly NftExpression[] {
-    return [r.meta("priority", at), ...this.#source(at + 1)];
+    return [r.meta("priority", at), this.#rules.source(at + 1)];
   }
 
   #behindClient(at: number): number {
     return at + 1 + this.#layout.addressWords;
   }
 
-  #source(at: number): readonly NftExpression[] {
-    const { ipSource, ip6Source } = r.packetField;
-    return [r.payload(this.#layout.table === "ip" ? ipSource : ip6Source, at)];
-  }
-
-  #destination(at: number): readonly NftExpression[] {
-    const { ipDestination, ip6Destination } = r.packetField;
-    return [r.payload(this.#layout.table === "ip" ? ipDestination : ip6Destination, at)];
-  }
-
-  #markMasquerade(): readonly NftExpression[] {
-    const bit = this.#masqueradeMark;
-    return [r.meta("mark", first), r.bitwise(first, first, word(~bit), word(bit)), r.setMeta("mark", first)];
-  }
-
   #translate(at: number): NftExpression {
     const { table, addressWords } = this.#layout;
     return r.nat("dnat", table, { address: at, port: at + addressWords });
-  }
-
-  #reject(): NftExpression {
-    // Numbers of ICMP and ICMPv6 for a port that cannot be reached.
-    return { name: "reject", data: { type: 0, code: this.#layout.table === "ip" ? 3 : 4 } };
   }
 }
 
@@ -488,28 +370,3 @@ const loopbackIndex = 1;
 
 /** Where a hash finds what it is made of: away from everything else. */
 const hashInput = 20;
-
-/** A rule's words and a digest of what it does, by which the plane knows its own rules again. */
-export function commentOf({ comment, expressions }: ChainRule): string {
-  const digest = createHash("sha256").update(JSON.stringify(expressions, plain)).digest("hex").slice(0, 8);
-  return `${comment} [${digest}]`.slice(-maxCommentBytes);
-}
-
-/** A comment as a rule's user data. */
-export function commentBytes(comment: string): Uint8Array {
-  const text = Buffer.from(`${comment}\0`);
-  return new Uint8Array(Buffer.concat([Buffer.from([commentEntry, text.length]), text]));
-}
-
-/** Inverse of {@link commentBytes}; empty where there is none. */
-export function commentFrom(userData: Uint8Array | undefined): string {
-  if (userData === undefined || userData[0] !== commentEntry) return "";
-  return Buffer.from(userData.subarray(2, 2 + (userData[1] ?? 0)))
-    .toString()
-    .replace(/\0$/, "");
-}
-
-function plain(_: string, value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
-  return typeof value === "bigint" ? value.toString() : value;
-}

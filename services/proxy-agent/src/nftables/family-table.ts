@@ -3,7 +3,8 @@ import { type NftablesClient, type NftablesTransaction } from "@fairlead/netlink
 import type { Cidr, IpFamily, NodeName, SchedulerName } from "@fairlead/types";
 import type { EntryKey, Frontend, ServicePortEntry } from "../plan/entry.ts";
 import type { HeldFrontend } from "../plane.ts";
-import type { ChainText, ChainWriter } from "./chains.ts";
+import type { ChainText } from "../kernel/chain-text.ts";
+import type { ChainWriter } from "./chains.ts";
 import { elementId, elementValue, FlatTable, handlerOf, type TableDifference } from "./flat-table.ts";
 import { chainName } from "./handler.ts";
 import {

@@ -8,7 +8,7 @@ import {
   nftRule,
   type NftSet,
 } from "@fairlead/netlink";
-import { type ChainText, commentBytes, commentFrom, commentOf } from "./chains.ts";
+import { type ChainText, commentBytes, commentFrom, commentOf } from "../kernel/chain-text.ts";
 import {
   type FamilyLayout,
   type FlatElement,
