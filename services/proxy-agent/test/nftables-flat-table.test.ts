@@ -3,7 +3,8 @@ import type { IpAddress, NodeName } from "@fairlead/types";
 import { describe, expect, it } from "vitest";
 import { FlatTable, type TableDifference } from "../src/nftables/flat-table.ts";
 import { chainName } from "../src/nftables/handler.ts";
-import { FamilyLayout, type FlatElement, wordAt } from "../src/nftables/layout.ts";
+import { wordAt } from "../src/kernel/element-bytes.ts";
+import { FamilyLayout, type FlatElement } from "../src/nftables/layout.ts";
 import { endpointAt, entryOf, frontendAt } from "../src/testing.ts";
 
 const layout = new FamilyLayout(IpFamily.v4);

@@ -14,7 +14,7 @@ import { enterNewNetworkNamespace, type NetworkNamespace } from "@fairlead/socke
 import { type Clock, CodedError, ipAddress } from "@fairlead/types";
 import { ConntrackCleaner } from "../kernel/conntrack-cleaner.ts";
 import type { KernelPlaneOptions } from "../kernel/kernel-plane-options.ts";
-import { probeTable } from "../nftables/bare-tables.ts";
+import { probeTable } from "../kernel/probe-table.ts";
 
 /** Thrown where the kernel has no IPVS; the message says what to do. */
 export class IpvsUnavailableError extends CodedError {

@@ -1,6 +1,6 @@
 /** Which virtual services and which elements of the plane's table the entries want: pure, and changed entry by entry. */
 import type { IpAddress, IpFamily, NodeName, Port, SchedulerName } from "@fairlead/types";
-import { Claims } from "../nftables/claims.ts";
+import { Claims } from "../kernel/claims.ts";
 import type { EntryKey, Frontend, ServicePortEntry } from "../plan/entry.ts";
 import { type Inward, isExternalLocal } from "./packet-elements.ts";
 import { type Place, placeAt } from "./place.ts";

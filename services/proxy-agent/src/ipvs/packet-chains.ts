@@ -6,7 +6,7 @@
 import { CtState, type NftChain, type NftExpression, NftHook, NftPriority, nftRule as r } from "@fairlead/netlink";
 import type { ChainRule, ChainText } from "../kernel/chain-text.ts";
 import { first, PacketRules, type PacketRuleOptions, translated } from "../kernel/packet-rules.ts";
-import { word } from "../nftables/layout.ts";
+import { word } from "../kernel/element-bytes.ts";
 import { type PacketLayout, tableName } from "./packet-layout.ts";
 
 /** What the rules depend on. */

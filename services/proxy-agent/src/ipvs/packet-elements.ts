@@ -1,6 +1,6 @@
 /** What a Service port wants of the plane's table. Pure. */
 import type { IpAddress, NodeName, Port } from "@fairlead/types";
-import { sourceElements } from "../nftables/ranges.ts";
+import { sourceElements } from "../kernel/range-elements.ts";
 import { anyEligible, endpointsFor, type Frontend, type ServicePortEntry } from "../plan/entry.ts";
 import type { PacketElement, PacketLayout } from "./packet-layout.ts";
 

@@ -13,7 +13,7 @@ import {
   plainSet,
 } from "@fairlead/netlink";
 import { type IpAddress, IpFamily } from "@fairlead/types";
-import { protocolNumbers } from "../nftables/layout.ts";
+import { protocolNumbers } from "../kernel/element-bytes.ts";
 import type { PlaceParts } from "./place.ts";
 
 /** Name of the table in the families ip and ip6. */

@@ -7,7 +7,7 @@ import {
   type NftSet,
 } from "@fairlead/netlink";
 import { type ChainText, commentBytes, commentFrom, commentOf } from "../kernel/chain-text.ts";
-import { textOf } from "../nftables/layout.ts";
+import { textOf } from "../kernel/element-bytes.ts";
 import { order, type PacketElement, type PacketLayout, setNames, tableName } from "./packet-layout.ts";
 
 /** Before or after IPVS is changed: see {@link order}. */

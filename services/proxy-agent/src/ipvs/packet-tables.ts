@@ -1,7 +1,7 @@
 /** The plane's table in both families, changed in one transaction; and the note of what is ours, which the table keeps for a later run. */
 import { NetlinkError, type NftablesClient, NftablesTransaction } from "@fairlead/netlink";
 import { type Cidr, familyOf, type IpAddress, IpFamily, type NodeName, type Port } from "@fairlead/types";
-import { podElements } from "../nftables/ranges.ts";
+import { podElements } from "../kernel/range-elements.ts";
 import type { ServicePortEntry } from "../plan/entry.ts";
 import type { Placed } from "./ipvs-plan.ts";
 import { type PacketChainOptions, PacketChains } from "./packet-chains.ts";

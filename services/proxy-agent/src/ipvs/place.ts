@@ -1,7 +1,7 @@
 /** The name of a virtual service: protocol, address and port. Services by firewall mark are never ours. */
 import type { IpvsServiceKey } from "@fairlead/netlink";
 import type { Brand, IpAddress, Port, Protocol } from "@fairlead/types";
-import { protocolNumbers } from "../nftables/layout.ts";
+import { protocolNumbers } from "../kernel/element-bytes.ts";
 
 /** `<protocol> <address> <port>`. Made by {@link placeAt} only. */
 export type Place = Brand<string, "Place">;

@@ -1,6 +1,6 @@
 /** Rules that both planes in the kernel have in their tables, in the terms of one family. */
 import { CtStatus, NatFlag, type NftExpression, nftRule as r } from "@fairlead/netlink";
-import { word } from "../nftables/layout.ts";
+import { word } from "./element-bytes.ts";
 import type { ChainRule } from "./chain-text.ts";
 import type { LocalTraffic } from "./kernel-plane-options.ts";
 

@@ -11,7 +11,8 @@ import {
 import type { ChainRule, ChainText } from "../kernel/chain-text.ts";
 import { first, PacketRules, type PacketRuleOptions, translated } from "../kernel/packet-rules.ts";
 import { type Choice, chainName, type Handler } from "./handler.ts";
-import { type FamilyLayout, ownNumbers, ownNumbersMask, protocolNumbers, tableName, word } from "./layout.ts";
+import { protocolNumbers, word } from "../kernel/element-bytes.ts";
+import { type FamilyLayout, ownNumbers, ownNumbersMask, tableName } from "./layout.ts";
 
 /** What the rules depend on. */
 export interface ChainOptions extends PacketRuleOptions {

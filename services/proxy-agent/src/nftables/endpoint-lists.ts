@@ -1,7 +1,8 @@
 /** Lists of endpoints as the table has them: an id for each, a number for each endpoint, and ids of endpoints that clients stay with. */
 import type { SchedulerName, TrafficPolicy } from "@fairlead/types";
 import type { PlaneEndpoint, ServicePortEntry } from "../plan/entry.ts";
-import { type FamilyLayout, firstListNumber, type FlatElement, maxLists, textOf, word, words } from "./layout.ts";
+import { textOf, word, words } from "../kernel/element-bytes.ts";
+import { type FamilyLayout, firstListNumber, type FlatElement, maxLists } from "./layout.ts";
 import { type Spread, spreadOver } from "./spread.ts";
 import { noMemory, type TableMemory } from "./table-memory.ts";
 

@@ -18,8 +18,9 @@ import {
   write,
   writeEmpty,
 } from "./kernel-table.ts";
-import { FamilyLayout, type FlatElement, tableName, textOf, wordAt } from "./layout.ts";
-import { podElements } from "./ranges.ts";
+import { textOf, wordAt } from "../kernel/element-bytes.ts";
+import { FamilyLayout, type FlatElement, tableName } from "./layout.ts";
+import { podElements } from "../kernel/range-elements.ts";
 
 /** What is done where nothing is to be done. */
 const nothing: TableWork = { chains: [], flushed: [], deleted: [], added: [], goneChains: [] };

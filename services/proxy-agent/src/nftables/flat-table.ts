@@ -1,12 +1,13 @@
 /** What one family's table should hold for the entries that there are: pure. The kernel is read and written elsewhere. */
 import type { NodeName, SchedulerName } from "@fairlead/types";
 import { anyEligible, type EntryKey, type Frontend, type PlaneEndpoint, type ServicePortEntry } from "../plan/entry.ts";
-import { Claims } from "./claims.ts";
+import { Claims } from "../kernel/claims.ts";
 import { EndpointLists, type EndpointList } from "./endpoint-lists.ts";
 import type { Choice, Handler } from "./handler.ts";
 import { HandlerNumbers, type Numbered } from "./handler-numbers.ts";
-import { countingSets, type FamilyLayout, type FlatElement, textOf, word } from "./layout.ts";
-import { sourceElements } from "./ranges.ts";
+import { textOf, word } from "../kernel/element-bytes.ts";
+import { countingSets, type FamilyLayout, type FlatElement } from "./layout.ts";
+import { sourceElements } from "../kernel/range-elements.ts";
 import type { TableMemory } from "./table-memory.ts";
 
 /** What the table depends on beside the entries. */

@@ -1,6 +1,7 @@
 /** Numbers of handlers, by which the maps name them, and which handlers are in use. */
 import { chainName, type Handler } from "./handler.ts";
-import { type FlatElement, firstHandlerNumber, maxHandlers, word } from "./layout.ts";
+import { word } from "../kernel/element-bytes.ts";
+import { type FlatElement, firstHandlerNumber, maxHandlers } from "./layout.ts";
 
 /** A handler with its number. */
 export interface Numbered {

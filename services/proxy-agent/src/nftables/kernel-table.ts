@@ -9,16 +9,8 @@ import {
   type NftSet,
 } from "@fairlead/netlink";
 import { type ChainText, commentBytes, commentFrom, commentOf } from "../kernel/chain-text.ts";
-import {
-  type FamilyLayout,
-  type FlatElement,
-  madeByRules,
-  type SetName,
-  setNames,
-  tableName,
-  textOf,
-  wordAt,
-} from "./layout.ts";
+import { textOf, wordAt } from "../kernel/element-bytes.ts";
+import { type FamilyLayout, type FlatElement, madeByRules, type SetName, setNames, tableName } from "./layout.ts";
 import type { TableMemory } from "./table-memory.ts";
 
 /** What the kernel holds of one family's table. */

@@ -20,7 +20,8 @@ import { ChainWriter } from "./chains.ts";
 import { FamilyTable } from "./family-table.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import { tableName } from "./layout.ts";
-import { probeTable, writeBareNat } from "./bare-tables.ts";
+import { probeTable } from "../kernel/probe-table.ts";
+import { writeBareNat } from "./bare-nat.ts";
 import { isHonoured } from "./spread.ts";
 import { ServiceTraffic } from "./service-traffic.ts";
 

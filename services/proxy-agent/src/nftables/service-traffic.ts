@@ -5,7 +5,8 @@ import { TrafficTotals } from "../kernel/traffic-totals.ts";
 import type { Frontend, ServicePortEntry } from "../plan/entry.ts";
 import type { TrafficCounters } from "../plane.ts";
 import type { FamilyTable } from "./family-table.ts";
-import { countingSets, tableName, textOf } from "./layout.ts";
+import { textOf } from "../kernel/element-bytes.ts";
+import { countingSets, tableName } from "./layout.ts";
 
 interface Count {
   readonly packets: number;

@@ -13,7 +13,7 @@ import type { FlowSubject } from "./flow-options.ts";
 import { describeTable } from "./flow-packets.ts";
 import { describeOthersTraffic, describeSourceRanges } from "./flow-sources.ts";
 import { describeSpread } from "./flow-spread.ts";
-import { packetFlows, sctpFlows } from "./flow-table.ts";
+import { nodePortFlows, packetFlows, sctpFlows } from "./flow-table.ts";
 
 export type * from "./flow-options.ts";
 
@@ -36,6 +36,11 @@ export function flowCompliance(name: string, subject: FlowSubject): void {
       afterAll(() => bench.end());
 
       describeTable(theBench, { title: "new connections", table: packetFlows, protocols: ["TCP", "UDP"] });
+      describeTable(theBench, {
+        title: "new connections to node ports alone",
+        table: nodePortFlows,
+        protocols: ["TCP"],
+      });
       if (subject.inKernel === true) {
         describeTable(theBench, { title: "new associations", table: sctpFlows, protocols: ["SCTP"] });
       }

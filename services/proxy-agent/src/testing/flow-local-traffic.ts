@@ -14,50 +14,50 @@ export const localTrafficFlows: readonly {
     title: "pods known by the ranges of the cluster",
     options: defaultPlaneOptions,
     table: `
-| address   | policy  | endpoints                                  | a      | b      | node-1 | e      | outside |
-|-----------|---------|--------------------------------------------|--------|--------|--------|--------|---------|
-| ClusterIP | Cluster | here (pod c)                               | c:own  | c:own  | c:node | c:own  | c:node  |
-| any       | Local   | elsewhere (pod f); here pod c, terminating | f:own  | f:own  | f:node | -      | c:own   |
+| address   | policy  | endpoints                                  | a     | b     | node-1 | e     | outside |
+|-----------|---------|--------------------------------------------|-------|-------|--------|-------|---------|
+| ClusterIP | Cluster | here (pod c)                               | c:own | c:own | c:node | c:own | c:node  |
+| any       | Local   | elsewhere (pod f); here pod c, terminating | f:own | f:own | f:node | -     | c:own   |
 `,
   },
   {
     title: "pods known by the ranges of their node",
     options: { ...defaultPlaneOptions, localTraffic: { kind: "node-ranges" } },
     table: `
-| address   | policy  | endpoints                                  | a      | b      | node-1 | e      | outside |
-|-----------|---------|--------------------------------------------|--------|--------|--------|--------|---------|
-| ClusterIP | Cluster | here (pod c)                               | c:own  | c:own  | c:node | c:node | c:node  |
-| any       | Local   | elsewhere (pod f); here pod c, terminating | f:own  | f:own  | f:node | c:own  | c:own   |
+| address   | policy  | endpoints                                  | a     | b     | node-1 | e      | outside |
+|-----------|---------|--------------------------------------------|-------|-------|--------|--------|---------|
+| ClusterIP | Cluster | here (pod c)                               | c:own | c:own | c:node | c:node | c:node  |
+| any       | Local   | elsewhere (pod f); here pod c, terminating | f:own | f:own | f:node | c:own  | c:own   |
 `,
   },
   {
     title: "pods known by one interface (that of pod b)",
     options: { ...defaultPlaneOptions, localTraffic: { kind: "interface", name: "pod-b" } },
     table: `
-| address   | policy  | endpoints                                  | a      | b      | node-1 | e      | outside |
-|-----------|---------|--------------------------------------------|--------|--------|--------|--------|---------|
-| ClusterIP | Cluster | here (pod c)                               | c:node | c:own  | c:node | c:node | c:node  |
-| any       | Local   | elsewhere (pod f); here pod c, terminating | c:own  | f:own  | f:node | c:own  | c:own   |
+| address   | policy  | endpoints                                  | a      | b     | node-1 | e      | outside |
+|-----------|---------|--------------------------------------------|--------|-------|--------|--------|---------|
+| ClusterIP | Cluster | here (pod c)                               | c:node | c:own | c:node | c:node | c:node  |
+| any       | Local   | elsewhere (pod f); here pod c, terminating | c:own  | f:own | f:node | c:own  | c:own   |
 `,
   },
   {
     title: "pods known by the beginning of their interfaces' names (pod-)",
     options: { ...defaultPlaneOptions, localTraffic: { kind: "interface-prefix", prefix: "pod-" } },
     table: `
-| address   | policy  | endpoints                                  | a      | b      | node-1 | e      | outside |
-|-----------|---------|--------------------------------------------|--------|--------|--------|--------|---------|
-| ClusterIP | Cluster | here (pod c)                               | c:own  | c:own  | c:node | c:node | c:node  |
-| any       | Local   | elsewhere (pod f); here pod c, terminating | f:own  | f:own  | f:node | c:own  | c:own   |
+| address   | policy  | endpoints                                  | a     | b     | node-1 | e      | outside |
+|-----------|---------|--------------------------------------------|-------|-------|--------|--------|---------|
+| ClusterIP | Cluster | here (pod c)                               | c:own | c:own | c:node | c:node | c:node  |
+| any       | Local   | elsewhere (pod f); here pod c, terminating | f:own | f:own | f:node | c:own  | c:own   |
 `,
   },
   {
     title: "pods not known",
     options: { ...defaultPlaneOptions, localTraffic: { kind: "none" } },
     table: `
-| address   | policy  | endpoints                                  | a      | b      | node-1 | e      | outside |
-|-----------|---------|--------------------------------------------|--------|--------|--------|--------|---------|
-| ClusterIP | Cluster | here (pod c)                               | c:own  | c:own  | c:own  | c:own  | c:own   |
-| any       | Local   | elsewhere (pod f); here pod c, terminating | c:own  | c:own  | f:node | c:own  | c:own   |
+| address   | policy  | endpoints                                  | a     | b     | node-1 | e     | outside |
+|-----------|---------|--------------------------------------------|-------|-------|--------|-------|---------|
+| ClusterIP | Cluster | here (pod c)                               | c:own | c:own | c:own  | c:own | c:own   |
+| any       | Local   | elsewhere (pod f); here pod c, terminating | c:own | c:own | f:node | c:own | c:own   |
 `,
   },
   {

@@ -43,44 +43,53 @@ export type PlacementName = keyof typeof placements;
 
 /** `any` stands for NodePort, ExternalIP and LoadBalancer: kube-proxy treats them alike. */
 export const packetFlows = `
-| address   | policy  | endpoints                         | a             | b             | node-1        | e       | outside       |
-|-----------|---------|-----------------------------------|---------------|---------------|---------------|---------|---------------|
-| ClusterIP | Cluster | here                              | a:node        | a:own         | a:node        | a:own   | a:node        |
-| ClusterIP | Cluster | elsewhere                         | d:own         | d:own         | d:node        | -       | d:node        |
-| ClusterIP | Cluster | here and elsewhere                | a:node d:own  | a:own d:own   | a:node d:node | -       | a:node d:node |
-| ClusterIP | Cluster | none                              | refused       | refused       | refused       | refused | refused       |
-| ClusterIP | Cluster | here terminating, elsewhere ready | d:own         | d:own         | d:node        | -       | d:node        |
-| ClusterIP | Cluster | here on standby, elsewhere ready  | d:own         | d:own         | d:node        | -       | d:node        |
-| ClusterIP | Cluster | here on standby                   | refused       | refused       | refused       | refused | refused       |
-| ClusterIP | Cluster | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own | node-1:own |
-| ClusterIP | Cluster | another node                      | node-2:own    | node-2:own    | node-2:node   | -       | node-2:node   |
-| ClusterIP | Local   | here                              | a:node        | a:own         | a:node        | a:own   | a:node        |
-| ClusterIP | Local   | elsewhere                         | dropped       | dropped       | dropped       | dropped | dropped       |
-| ClusterIP | Local   | here and elsewhere                | a:node        | a:own         | a:node        | a:own   | a:node        |
-| ClusterIP | Local   | none                              | refused       | refused       | refused       | refused | refused       |
-| ClusterIP | Local   | here terminating, elsewhere ready | a:node        | a:own         | a:node        | a:own   | a:node        |
-| ClusterIP | Local   | here on standby, elsewhere ready  | dropped       | dropped       | dropped       | dropped | dropped       |
-| ClusterIP | Local   | here on standby                   | refused       | refused       | refused       | refused | refused       |
-| ClusterIP | Local   | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own | node-1:own |
-| ClusterIP | Local   | another node                      | dropped       | dropped       | dropped       | dropped | dropped       |
-| any       | Cluster | here                              | a:node        | a:node        | a:node        | a:node  | a:node        |
-| any       | Cluster | elsewhere                         | d:node        | d:node        | d:node        | d:node  | d:node        |
+| address   | policy  | endpoints                         | a             | b             | node-1        | e             | outside       |
+|-----------|---------|-----------------------------------|---------------|---------------|---------------|---------------|---------------|
+| ClusterIP | Cluster | here                              | a:node        | a:own         | a:node        | a:own         | a:node        |
+| ClusterIP | Cluster | elsewhere                         | d:own         | d:own         | d:node        | -             | d:node        |
+| ClusterIP | Cluster | here and elsewhere                | a:node d:own  | a:own d:own   | a:node d:node | -             | a:node d:node |
+| ClusterIP | Cluster | none                              | refused       | refused       | refused       | refused       | refused       |
+| ClusterIP | Cluster | here terminating, elsewhere ready | d:own         | d:own         | d:node        | -             | d:node        |
+| ClusterIP | Cluster | here on standby, elsewhere ready  | d:own         | d:own         | d:node        | -             | d:node        |
+| ClusterIP | Cluster | here on standby                   | refused       | refused       | refused       | refused       | refused       |
+| ClusterIP | Cluster | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own    | node-1:own    |
+| ClusterIP | Cluster | another node                      | node-2:own    | node-2:own    | node-2:node   | -             | node-2:node   |
+| ClusterIP | Local   | here                              | a:node        | a:own         | a:node        | a:own         | a:node        |
+| ClusterIP | Local   | elsewhere                         | dropped       | dropped       | dropped       | dropped       | dropped       |
+| ClusterIP | Local   | here and elsewhere                | a:node        | a:own         | a:node        | a:own         | a:node        |
+| ClusterIP | Local   | none                              | refused       | refused       | refused       | refused       | refused       |
+| ClusterIP | Local   | here terminating, elsewhere ready | a:node        | a:own         | a:node        | a:own         | a:node        |
+| ClusterIP | Local   | here on standby, elsewhere ready  | dropped       | dropped       | dropped       | dropped       | dropped       |
+| ClusterIP | Local   | here on standby                   | refused       | refused       | refused       | refused       | refused       |
+| ClusterIP | Local   | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own    | node-1:own    |
+| ClusterIP | Local   | another node                      | dropped       | dropped       | dropped       | dropped       | dropped       |
+| any       | Cluster | here                              | a:node        | a:node        | a:node        | a:node        | a:node        |
+| any       | Cluster | elsewhere                         | d:node        | d:node        | d:node        | d:node        | d:node        |
 | any       | Cluster | here and elsewhere                | a:node d:node | a:node d:node | a:node d:node | a:node d:node | a:node d:node |
-| any       | Cluster | none                              | refused       | refused       | refused       | refused | refused       |
-| any       | Cluster | here terminating, elsewhere ready | d:node        | d:node        | d:node        | d:node  | d:node        |
-| any       | Cluster | here on standby, elsewhere ready  | d:node        | d:node        | d:node        | d:node  | d:node        |
-| any       | Cluster | here on standby                   | refused       | refused       | refused       | refused | refused       |
-| any       | Cluster | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own | node-1:own |
-| any       | Cluster | another node                      | node-2:node   | node-2:node   | node-2:node   | node-2:node | node-2:node |
-| any       | Local   | here                              | a:node        | a:own         | a:node        | a:own   | a:own         |
-| any       | Local   | elsewhere                         | d:own         | d:own         | d:node        | -       | dropped       |
-| any       | Local   | here and elsewhere                | a:node d:own  | a:own d:own   | a:node d:node | -       | a:own         |
-| any       | Local   | none                              | refused       | refused       | refused       | refused | refused       |
-| any       | Local   | here terminating, elsewhere ready | d:own         | d:own         | d:node        | -       | a:own         |
-| any       | Local   | here on standby, elsewhere ready  | d:own         | d:own         | d:node        | -       | dropped       |
-| any       | Local   | here on standby                   | refused       | refused       | refused       | refused | refused       |
-| any       | Local   | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own | node-1:own |
-| any       | Local   | another node                      | node-2:own    | node-2:own    | node-2:node   | -       | dropped       |
+| any       | Cluster | none                              | refused       | refused       | refused       | refused       | refused       |
+| any       | Cluster | here terminating, elsewhere ready | d:node        | d:node        | d:node        | d:node        | d:node        |
+| any       | Cluster | here on standby, elsewhere ready  | d:node        | d:node        | d:node        | d:node        | d:node        |
+| any       | Cluster | here on standby                   | refused       | refused       | refused       | refused       | refused       |
+| any       | Cluster | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own    | node-1:own    |
+| any       | Cluster | another node                      | node-2:node   | node-2:node   | node-2:node   | node-2:node   | node-2:node   |
+| any       | Local   | here                              | a:node        | a:own         | a:node        | a:own         | a:own         |
+| any       | Local   | elsewhere                         | d:own         | d:own         | d:node        | -             | dropped       |
+| any       | Local   | here and elsewhere                | a:node d:own  | a:own d:own   | a:node d:node | -             | a:own         |
+| any       | Local   | none                              | refused       | refused       | refused       | refused       | refused       |
+| any       | Local   | here terminating, elsewhere ready | d:own         | d:own         | d:node        | -             | a:own         |
+| any       | Local   | here on standby, elsewhere ready  | d:own         | d:own         | d:node        | -             | dropped       |
+| any       | Local   | here on standby                   | refused       | refused       | refused       | refused       | refused       |
+| any       | Local   | this node                         | node-1:own    | node-1:own    | node-1:own    | node-1:own    | node-1:own    |
+| any       | Local   | another node                      | node-2:own    | node-2:own    | node-2:node   | -             | dropped       |
+`.trim();
+
+/** Of a Service that has node ports and no other address: by the rules it is like any other. */
+export const nodePortFlows = `
+| address  | policy  | endpoints          | a             | b             | node-1        | e             | outside       |
+|----------|---------|--------------------|---------------|---------------|---------------|---------------|---------------|
+| NodePort | Cluster | here and elsewhere | a:node d:node | a:node d:node | a:node d:node | a:node d:node | a:node d:node |
+| NodePort | Local   | elsewhere          | d:own         | d:own         | d:node        | -             | dropped       |
+| NodePort | Local   | here and elsewhere | a:node d:own  | a:own d:own   | a:node d:node | -             | a:own         |
 `.trim();
 
 /** The rows of it that are asked by SCTP as well. */
@@ -110,6 +119,7 @@ export interface FlowRow {
 
 const kindsOf: Readonly<Record<string, readonly FrontendKind[]>> = {
   ClusterIP: ["ClusterIP"],
+  NodePort: ["NodePort"],
   any: ["NodePort", "ExternalIP", "LoadBalancer"],
 };
 

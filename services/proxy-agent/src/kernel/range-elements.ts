@@ -8,17 +8,30 @@ import {
   type IpAddress,
   type IpFamily,
 } from "@fairlead/types";
-import type { FamilyLayout, FlatElement } from "./layout.ts";
+/** What is needed of a family's layout. */
+export interface AddressLayout {
+  readonly family: IpFamily;
+  readonly addressBytes: number;
+  /** An address as a key. */
+  addressKey(address: IpAddress): Uint8Array;
+}
 
-/** What is needed of a family's layout; the table of the ipvs plane has the same two sets. */
-export type AddressLayout = Pick<FamilyLayout, "family" | "addressBytes" | "addressKey">;
+/** An element of a set of ranges. */
+export interface RangeElement<S extends string> {
+  readonly set: S;
+  readonly key: Uint8Array;
+  /** Last key of a range of concatenated values. */
+  readonly keyEnd?: Uint8Array;
+  /** For ranges of single values: the key is the first that is not in the range any more. */
+  readonly isEnd?: boolean;
+}
 
 /** Elements of `sources`: the Service's address with each range. */
 export function* sourceElements(
   layout: AddressLayout,
   frontend: Uint8Array,
   ranges: readonly Cidr[],
-): Iterable<FlatElement & { readonly set: "sources" }> {
+): Iterable<RangeElement<"sources">> {
   for (const range of outermost(ranges, layout.family)) {
     const { first, size } = cidrParts(range);
     const bound = (address: bigint): Uint8Array => {
@@ -32,15 +45,12 @@ export function* sourceElements(
 }
 
 /** Elements of `pods`: where each range begins, and where it is over. */
-export function podElements(
-  layout: AddressLayout,
-  ranges: readonly Cidr[],
-): readonly (FlatElement & { readonly set: "pods" })[] {
+export function podElements(layout: AddressLayout, ranges: readonly Cidr[]): readonly RangeElement<"pods">[] {
   const bounds = outermost(ranges, layout.family)
     .map((range) => cidrParts(range))
     .sort((a, b) => (a.first < b.first ? -1 : 1));
   const width = 2n ** BigInt(8 * layout.addressBytes);
-  const elements: (FlatElement & { readonly set: "pods" })[] = [];
+  const elements: RangeElement<"pods">[] = [];
   for (const [index, { first, size }] of bounds.entries()) {
     const before = bounds[index - 1];
     // Ranges that touch are one.

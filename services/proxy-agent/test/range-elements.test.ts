@@ -1,7 +1,7 @@
 import { cidr, IpFamily } from "@fairlead/types";
 import { describe, expect, it } from "vitest";
 import { FamilyLayout } from "../src/nftables/layout.ts";
-import { podElements, sourceElements } from "../src/nftables/ranges.ts";
+import { podElements, sourceElements } from "../src/kernel/range-elements.ts";
 
 const v4 = new FamilyLayout(IpFamily.v4);
 const v6 = new FamilyLayout(IpFamily.v6);

@@ -1,4 +1,4 @@
-/** Tables without Services: one to see whether the kernel takes ours, and one to leave behind. */
+/** What the plane leaves behind when it gives way. */
 import {
   type NftablesClient,
   NftablesTransaction,
@@ -9,31 +9,6 @@ import {
 } from "@fairlead/netlink";
 import { IpFamily } from "@fairlead/types";
 import { FamilyLayout, tableName } from "./layout.ts";
-
-/** Name of the table that is made to see whether it can be. */
-const probeName = "fairlead-probe";
-
-/** A table that no packet passes by. */
-const dormant = 1;
-
-/** Makes a table with a chain of every kind that the plane needs, and takes it away again; throws NetlinkError where that cannot be. */
-export async function probeTable(nftables: NftablesClient): Promise<void> {
-  for (const family of ["ip", "ip6"] as const) {
-    const table = probeName;
-    await nftables.commit(
-      new NftablesTransaction({ family })
-        .addTable({ name: table, flags: dormant })
-        .addChain({
-          table,
-          name: "nat",
-          type: "nat",
-          hook: { number: NftHook.prerouting, priority: NftPriority.dstnat },
-        })
-        .addChain({ table, name: "filter", type: "filter", hook: { number: NftHook.output, priority: 0 } }),
-    );
-    await nftables.commit(new NftablesTransaction({ family }).deleteTable({ name: table }));
-  }
-}
 
 /**
  * Puts in the table's place one that does nothing but keep the kernel tracking and translating connections, which it would stop doing for
