@@ -1,23 +1,15 @@
 /** The plane in nf_tables: the kernel leads connections to endpoints, by a flat table that is changed element by element. */
 import { readFileSync } from "node:fs";
-import {
-  ConntrackClient,
-  Conversation,
-  NetlinkError,
-  NetlinkFamily,
-  NftablesClient,
-  NftablesTransaction,
-  openKernelTransport,
-} from "@fairlead/netlink";
+import { NetlinkError, type NftablesClient, NftablesTransaction } from "@fairlead/netlink";
 import type { NetworkNamespace } from "@fairlead/sockets";
 import { type Cidr, IpFamily, type ServicePortKey } from "@fairlead/types";
-import { ConntrackCleaner } from "../kernel/conntrack-cleaner.ts";
 import type { KernelPlaneOptions, KernelPlaneStatus } from "../kernel/kernel-plane-options.ts";
 import { Serial } from "../kernel/serial.ts";
 import type { Frontend, ServicePortEntry } from "../plan/entry.ts";
 import type { HeldFrontend, Plane, PlaneChange, TrafficCounters } from "../plane.ts";
 import { ChainWriter } from "./chains.ts";
 import { FamilyTable } from "./family-table.ts";
+import { type Kernel, openKernel } from "./kernel-sockets.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import { tableName } from "./layout.ts";
 import { probeTable } from "../kernel/probe-table.ts";
@@ -368,35 +360,6 @@ export class NftablesPlane implements Plane {
     if (transaction.size > 0) await nftables.commit(transaction);
   }
 }
-
-/** Sockets to the kernel of a namespace. */
-interface Kernel {
-  readonly nftables: NftablesClient;
-  readonly cleaner: ConntrackCleaner;
-  close(): void;
-}
-
-function openKernel(options: Pick<KernelPlaneOptions, "namespace" | "clock" | "flowsCleaned">): Kernel {
-  const { namespace, clock, flowsCleaned: cleaned } = options;
-  const open = (): Conversation =>
-    new Conversation({
-      transport: namespace.run(() => openKernelTransport({ family: NetlinkFamily.NETFILTER })),
-      clock,
-      deadlineMs: deadlineMs,
-    });
-  const [tables, connections] = [open(), open()];
-  return {
-    nftables: new NftablesClient({ conversation: tables }),
-    cleaner: new ConntrackCleaner({ conntrack: new ConntrackClient({ conversation: connections }), clock, cleaned }),
-    close() {
-      tables.close();
-      connections.close();
-    },
-  };
-}
-
-/** Time for one conversation with the kernel, in ms: other programs may hold it up with large changes of their own. */
-const deadlineMs = 60_000;
 
 function placeOf({ address, port }: Frontend): string {
   return `${address} ${port}`;
