@@ -92,11 +92,12 @@ export const nodePortFlows = `
 | NodePort | Local   | here and elsewhere | a:node d:own  | a:own d:own   | a:node d:node | -             | a:own         |
 `.trim();
 
-/** The rows of it that are asked by SCTP as well. */
+/** The rows of it that are asked by SCTP as well. Its sockets do not hear ICMP's refusals, and go on trying. */
 export const sctpFlows: string = packetFlows
   .split("\n")
   .filter((line, index) => index < 2 || /\| (?:here|elsewhere|none) +\|/.test(line))
-  .join("\n");
+  .join("\n")
+  .replaceAll("refused", "dropped");
 
 /**
  * What a client may meet: one of these endpoints, which sees it by its own address, by that of the node that sends it there, or (where a
