@@ -38,6 +38,8 @@ export function affinityStory(stack: () => Stack): void {
         await sleep(2000);
         for (const client of clients) expect(await choose(client), client).toBe(first.get(client));
       }
+      // IPVS knows a client for as long as one of its connections, which it forgets two minutes after their end.
+      if (stack().plan.plane === "ipvs") return;
       await sleep(10_500);
       // One more client takes a turn, so that round robin gives each of the others its next pod.
       await choose(stack().plan.client(17));

@@ -83,7 +83,8 @@ export class NodeNetwork {
       if (conflicts.length > 0) throw new AddressesTakenError(conflicts);
       await this.#makeAll(here.routes);
     } catch (error) {
-      await removeAll(this.#names, here.routes);
+      // What is left in spite of it the next start removes; why it failed is what matters now.
+      await removeAll(this.#names, here.routes).catch(() => undefined);
       throw error;
     } finally {
       here.close();
@@ -174,17 +175,18 @@ export async function removeNetwork(stateDir: string, clock: Clock): Promise<voi
 
 async function removeAll(names: NetworkNames, here: RouteClient): Promise<void> {
   const { bridge, linkPrefix, namespacePrefix } = names;
+  // Links first: while the kernel takes namespaces apart it lets nobody else change links.
+  for (const { index, name } of await here.links()) {
+    if (name !== bridge && !name.startsWith(linkPrefix)) continue;
+    // It may be ahead of us: the link of a namespace that is gone goes by itself.
+    await here.deleteLink(index).catch(async (error: unknown) => {
+      if ((await here.link(name)) !== undefined) throw error;
+    });
+  }
   const folder = dirname(namespacePrefix);
   const namespaces = existsSync(folder) ? readdirSync(folder) : [];
   for (const name of namespaces.filter((each) => each.startsWith(basename(namespacePrefix)))) {
     removeNetworkNamespace(join(folder, name));
-  }
-  for (const { index, name } of await here.links()) {
-    if (name !== bridge && !name.startsWith(linkPrefix)) continue;
-    // The kernel may be ahead of us: it removes the link of a namespace that is gone.
-    await here.deleteLink(index).catch(async (error: unknown) => {
-      if ((await here.link(name)) !== undefined) throw error;
-    });
   }
 }
 
