@@ -16,7 +16,7 @@ export const userspaceDeviations: readonly FlowDeviation[] = [
   },
   {
     title:
-      "What the node itself sends to a load balancer comes from that address, which is one of the node's: source ranges have to name it.",
+      "What the node itself sends to a load balancer comes from that address, which is one of the node's: source ranges have to name it, as the agent sees to where they name the node.",
     instead: ({ client, kind, entry }, { instead }) =>
       client === "node-1" && kind === "LoadBalancer" && hasRanges(entry) && instead === undefined
         ? { answers: [], instead: entry.protocol === "TCP" ? "reset" : "dropped" }
@@ -60,7 +60,7 @@ export const ipvsDeviations: readonly FlowDeviation[] = [
   },
   {
     title:
-      "What the node itself sends to a load balancer comes from that address, which is one of the node's: source ranges have to name it.",
+      "What the node itself sends to a load balancer comes from that address, which is one of the node's: source ranges have to name it, as the agent sees to where they name the node.",
     instead: ({ client, kind, entry }, { instead }) =>
       client === "node-1" && kind === "LoadBalancer" && hasRanges(entry) && instead === undefined
         ? { answers: [], instead: "dropped" }
