@@ -15,12 +15,22 @@ exec 3<>"$(port control)"
 # The port ends when the process that started qemu does: a machine that nobody waits for ends as well.
 (cat <&3 >/dev/null; reboot -f) &
 
+# Where the command runs below one of the folders that begin empty, its own folder is put back.
+kept=$(cat $job/kept)
+if [ -n "$kept" ]; then
+  mkdir $guest/kept
+  mount -o bind "$kept" $guest/kept
+fi
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t tmpfs -o mode=1777 tmp /var/tmp
 mkdir -p /dev/pts /dev/shm /run/lock
 mount -t devpts -o ptmxmode=666,newinstance pts /dev/pts
 mount -t tmpfs -o mode=1777 shm /dev/shm
 mount -t cgroup2 cgroup /sys/fs/cgroup
+if [ -n "$kept" ]; then
+  mkdir -p "$kept"
+  mount -o bind $guest/kept "$kept"
+fi
 ln -s /proc/self/fd /dev/fd
 ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout

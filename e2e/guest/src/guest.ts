@@ -80,6 +80,7 @@ export async function runInGuest(options: GuestCommand): Promise<number> {
     mkdirSync(compiled, { recursive: true });
     const folders = [...(options.writable ?? []), compiled].map((folder) => realpathSync(folder));
     writeFileSync(join(job, "modules"), `${modules.join("\n")}\n`);
+    writeFileSync(join(job, "kept"), keptFolder(realpathSync(options.cwd)));
     writeFileSync(join(job, "folders"), folders.map((folder, index) => `folder${index} ${folder}\n`).join(""));
     const env = { NODE_COMPILE_CACHE: compiled, ...options.env };
     writeFileSync(join(job, "command"), scriptOf({ ...options, env }));
@@ -152,6 +153,17 @@ async function fittingMachine(start: (accelerator: Accelerator) => Machine, stop
   machine.kill();
   await machine.ended;
   return start("tcg");
+}
+
+/** Folders of this machine that begin empty in the guest. */
+const emptied = ["/tmp", "/var/tmp", "/run", "/dev/shm"];
+
+/** The one folder below an emptied one that the command needs all the same, as it runs there; empty where there is none. */
+export function keptFolder(cwd: string): string {
+  const above = emptied.find((folder) => cwd.startsWith(`${folder}/`));
+  if (above === undefined) return "";
+  const [first = ""] = cwd.slice(above.length + 1).split("/");
+  return `${above}/${first}`;
 }
 
 /** The command as a shell script. */

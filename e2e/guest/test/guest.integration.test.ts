@@ -1,7 +1,7 @@
 /** The guest itself: each test boots a machine. */
 import { existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { eventually, launch, needs, temporaryDirectory } from "@fairlead/testkit";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { guestKernel, kernelCache } from "../src/debian-kernel.ts";
@@ -61,6 +61,16 @@ describe.skipIf(why)("the kernel guest", () => {
     expect(stderr).toContain("Read-only file system");
     expect(await readFile(file, "utf8")).toBe("kept\n");
     expect([`${root}/never`, "/tmp/gone", "/run/gone"].filter((each) => existsSync(each))).toEqual([]);
+  });
+
+  test("runs in its own folder also where that lies below one that begins empty", async () => {
+    const own = await temporaryDirectory();
+    onTestFinished(() => own.remove());
+    await writeFile(join(own.path, "file"), "found\n");
+    const { code, stdout, stderr } = await run("cat file; ls /tmp; touch file", { cwd: own.path });
+    expect(stdout).toBe(`found\n${basename(own.path)}\n`);
+    expect(stderr).toContain("Read-only file system");
+    expect(code).toBe(1);
   });
 
   test("is ended when its time is over, and when it is interrupted", async () => {
