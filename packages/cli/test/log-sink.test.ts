@@ -93,6 +93,16 @@ describe("the sink of a service's log", () => {
     });
   });
 
+  test("keeps to the file once it is told to be quiet", async () => {
+    await withSink(async ({ sink, path, reporter }) => {
+      const log = createLogger({ service: "proxy-agent", destination: sink });
+      sink.quiet();
+      log.warn("the end");
+      expect(reporter.shown).toEqual([]);
+      expect(readFileSync(path, "utf8")).toContain("the end");
+    });
+  });
+
   test("loses what comes after its end, and harms nobody", async () => {
     await withSink(async ({ sink, path, reporter }) => {
       sink.end('{"level":"info","message":"last"}\n');

@@ -195,6 +195,8 @@ export class DistributedStack implements Stack {
   }
 
   async #stopAll(): Promise<void> {
+    // A bus that is ended while it starts calls that a failure.
+    for (const sink of this.#sinks) if (sink.path === logPath(this.#options.stateDir, busName)) sink.quiet();
     const deadline = systemClock.monotonic() + stopDeadlineMs;
     const stop = (child: ChildService): Promise<void> => child.stop(deadline - systemClock.monotonic());
     const bus = this.#running.filter(({ name }) => name === busName);

@@ -36,6 +36,7 @@ export class LogSink extends Writable {
   #rest = "";
   #lastWarning: string | undefined;
   #unwritable = false;
+  #quiet = false;
 
   constructor({ service, path, reporter, clock }: LogSinkOptions) {
     super({ decodeStrings: false, defaultEncoding: "utf8" });
@@ -46,6 +47,11 @@ export class LogSink extends Writable {
     this.#file = new LogFile(path);
     // A line that comes after the end is lost; it must not bring the launcher down.
     this.on("error", () => {});
+  }
+
+  /** From now on the file alone hears what the service says: it is being ended, and what it says of that is no news. */
+  quiet(): void {
+    this.#quiet = true;
   }
 
   /** The latest trouble that the service told of. */
@@ -82,7 +88,7 @@ export class LogSink extends Writable {
       this.#unwritable = true;
     }
     const told = toldBy(line);
-    if (told === undefined) return;
+    if (told === undefined || this.#quiet) return;
     if (told.kind === "warning") {
       this.#lastWarning = told.text;
       if (this.#isRepeated(told.text)) return;

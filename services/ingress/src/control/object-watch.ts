@@ -105,9 +105,15 @@ export class ObjectWatch<T extends Named> {
         onOpen: () => {
           if (version !== undefined) return;
           // Such a watch begins with the object, but is silent about one that went just before it.
-          this.#find().then((object) => {
-            if (object === undefined && !heard && !signal.aborted) this.#tell(undefined);
-          }, onError);
+          this.#find().then(
+            (object) => {
+              if (object === undefined && !heard && !signal.aborted) this.#tell(undefined);
+            },
+            (error: unknown) => {
+              // What was on its way when the watch ended is no news.
+              if (!signal.aborted) onError(error);
+            },
+          );
         },
         onLine: (line) => {
           if (signal.aborted) return;
