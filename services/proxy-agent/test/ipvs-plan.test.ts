@@ -47,6 +47,9 @@ describe("the plan of virtual services", () => {
     expect(plan.want(place)).toMatchObject({ scheduler: "sh", persistenceSeconds: 2 });
     plan.change([], [web()]);
     expect(plan.want(place)).toMatchObject({ scheduler: "wlc" });
+    const other = new IpvsPlan({ node: here, scheduler: undefined, isExcluded: () => false });
+    other.change([], [web()]);
+    expect(other.want(place)).toMatchObject({ scheduler: "wrr" });
   });
 
   it("binds every address but those of nodes", () => {
@@ -104,13 +107,15 @@ describe("the plan of virtual services", () => {
     expect([...plan.places()]).toEqual([hidden]);
   });
 
-  it("has no way inward where there are only addresses of nodes", () => {
+  it("hides it at the node's address where there is no other, and lets nobody else reach it", () => {
     const plan = planOf();
     const entry = web({
       frontends: [frontendAt({ address: "10.100.0.1", port: 30_080 }, { kind: "NodePort", policy: "Local" })],
     });
     plan.change([], [entry]);
-    expect(plan.placed(entry.key)?.inward).toBeUndefined();
+    expect(plan.placed(entry.key)?.inward).toMatchObject({ address: "10.100.0.1", port: 65_535 });
+    expect(plan.isBound("TCP 10.100.0.1 65535" as Place)).toBe(false);
+    expect(setsOf(plan, entry)).toContain("no-endpoints 10.100.0.1:65535");
   });
 });
 

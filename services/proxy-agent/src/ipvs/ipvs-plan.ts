@@ -150,7 +150,7 @@ export class IpvsPlan {
     const inward = this.#inwardFor(entry, frontends);
     if (inward?.isHidden === true) {
       const service = virtualServiceFor(entry, { ...inward, policy: "Cluster" }, scheduler);
-      want(service, true);
+      want(service, inward.isBound);
       this.#hidden.set(service.place, key);
     }
     this.#placed.set(key, { entry, frontends, services, ...(inward === undefined ? {} : { inward }) });
@@ -158,17 +158,17 @@ export class IpvsPlan {
 
   /**
    * The virtual service that has the endpoints of all nodes: the one of a cluster IP, or, where there is none of policy Cluster, one at a port
-   * that nobody wants of an address that only Services have. Undefined where no address needs it, or there is no such address.
+   * that nobody wants, of an address that only Services have if possible. Undefined where no address needs it.
    */
   #inwardFor(
     entry: ServicePortEntry,
     frontends: readonly Frontend[],
-  ): (Inward & { readonly isHidden: boolean }) | undefined {
+  ): (Inward & { readonly isBound: boolean }) | undefined {
     if (!frontends.some(isExternalLocal)) return undefined;
     const internal = frontends.filter(({ kind }) => kind === "ClusterIP");
     const open = internal.find(({ policy }) => policy === "Cluster");
-    if (open !== undefined) return { address: open.address, port: open.port, isHidden: false };
-    const [first] = [...internal, ...frontends.filter(({ kind }) => kind !== "NodePort")];
+    if (open !== undefined) return { address: open.address, port: open.port, isHidden: false, isBound: true };
+    const [first] = [...internal, ...frontends.filter(({ kind }) => kind !== "NodePort"), ...frontends];
     if (first === undefined) return undefined;
     const { protocol } = entry;
     const { address } = first;
@@ -177,6 +177,6 @@ export class IpvsPlan {
     const isTaken = (port: Port): boolean =>
       this.#claims.owner(nobody, { ...first, port }) !== nobody || this.#hidden.has(placeAt(protocol, address, port));
     const port = freePort(isTaken);
-    return port === undefined ? undefined : { address, port, isHidden: true };
+    return port === undefined ? undefined : { address, port, isHidden: true, isBound: first.kind !== "NodePort" };
   }
 }

@@ -4,7 +4,6 @@ import type { IpAddress } from "@fairlead/types";
 import type { EntryKey, Frontend, ServicePortEntry } from "../plan/entry.ts";
 import type { PlaneObserver, PlaneProblem } from "../plane.ts";
 import type { IpvsProgram } from "./ipvs-program.ts";
-import { isExternalLocal } from "./packet-elements.ts";
 import { type Place, placeAt } from "./place.ts";
 import { chooseScheduler } from "./schedulers.ts";
 import { defaultScheduler } from "./virtual-services.ts";
@@ -12,8 +11,8 @@ import { defaultScheduler } from "./virtual-services.ts";
 /** See the module. */
 export class Messages {
   readonly #observer: PlaneObserver;
-  /** What was said of an entry's scheduler, and of its policy. */
-  readonly #said = new Map<EntryKey, Set<string>>();
+  /** What was said of an entry's scheduler. */
+  readonly #said = new Map<EntryKey, string>();
 
   constructor(observer: PlaneObserver) {
     this.#observer = observer;
@@ -25,16 +24,12 @@ export class Messages {
     const [first] = entry.frontends;
     if (placed === undefined || first === undefined) return;
     const wanted = entry.scheduler ?? placed.services[0]?.scheduler ?? defaultScheduler;
-    const problems: PlaneProblem[] = [];
     const { problem } = chooseScheduler(wanted, program.missingSchedulers);
-    if (problem !== undefined) problems.push(problem);
-    const limited = placed.frontends.find(isExternalLocal);
-    if (limited !== undefined && placed.inward === undefined) problems.push(noWayInward(entry, limited));
-    const said = new Set(problems.map(({ message }) => message));
-    for (const one of problems)
-      if (this.#said.get(entry.key)?.has(one.message) !== true) this.#observer.problem(entry, first, one);
-    if (said.size === 0) this.#said.delete(entry.key);
-    else this.#said.set(entry.key, said);
+    if (problem !== undefined && this.#said.get(entry.key) !== problem.message) {
+      this.#observer.problem(entry, first, problem);
+    }
+    if (problem === undefined) this.#said.delete(entry.key);
+    else this.#said.set(entry.key, problem.message);
     for (const frontend of entry.frontends) {
       if (placed.frontends.includes(frontend)) continue;
       if (before !== undefined && before.frontends.includes(frontend)) continue;
@@ -68,15 +63,6 @@ export class Messages {
   clear(): void {
     this.#said.clear();
   }
-}
-
-function noWayInward({ family }: ServicePortEntry, { address, port }: Frontend): PlaneProblem {
-  return {
-    reason: "TrafficPolicyLimited",
-    message:
-      `The Service has no ${family} address but those of nodes: the ipvs plane needs one to lead pods and the node itself to the endpoints of ` +
-      `all nodes. At ${address}:${port} they reach only those of this node, as clients from outside do. Give the Service a cluster IP.`,
-  };
 }
 
 function notOurs(program: IpvsProgram, entry: ServicePortEntry, frontend: Frontend): PlaneProblem {

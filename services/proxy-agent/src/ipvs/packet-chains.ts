@@ -7,6 +7,7 @@ import { CtState, type NftChain, type NftExpression, NftHook, NftPriority, nftRu
 import type { ChainRule, ChainText } from "../kernel/chain-text.ts";
 import { first, PacketRules, type PacketRuleOptions, translated } from "../kernel/packet-rules.ts";
 import { word } from "../kernel/element-bytes.ts";
+import { answerChains } from "./answer-chains.ts";
 import { type PacketLayout, tableName } from "./packet-layout.ts";
 
 /** What the rules depend on. */
@@ -61,16 +62,17 @@ export class PacketChains {
         chain: base("nat-postrouting", "nat", "postrouting", NftPriority.srcnat),
         rules: [this.#rules.masqueradeMarked(), this.#rules.masqueradeHairpin()],
       },
+      ...answerChains(this.#layout),
     ];
   }
 
   /**
-   * Nothing but what keeps the translations of open connections alive: a chain of type nat, and a rule that looks at connections. Without any
-   * in the namespace, the kernel stops tracking them there.
+   * Nothing but what open connections need: a chain of type nat, without which they would not be translated any more, and rules that look at
+   * connections, without which the kernel would stop tracking them.
    */
-  static retired(): readonly ChainText[] {
+  retired(): readonly ChainText[] {
     const nat = base("nat-postrouting", "nat", "postrouting", NftPriority.srcnat);
-    return [{ chain: nat, rules: [onlyNew] }];
+    return [{ chain: nat, rules: [onlyNew] }, ...answerChains(this.#layout)];
   }
 
   #guard(): readonly ChainRule[] {
@@ -93,16 +95,16 @@ export class PacketChains {
     const reject = this.#rules.reject();
     return [
       {
+        comment: "was led here by the rules",
+        expressions: [...translated(), r.verdictOf("return")],
+      },
+      {
         comment: "other nodes have endpoints, this one may not send it there",
         expressions: [...this.#rules.place(first), r.lookup("no-local-endpoints", first), r.verdictOf("drop")],
       },
       {
         comment: "no endpoint takes it",
         expressions: [...this.#rules.place(first), r.lookup("no-endpoints", first), reject],
-      },
-      {
-        comment: "was led here by the rules",
-        expressions: [...translated(), r.verdictOf("return")],
       },
       {
         comment: "addresses of Services have no other ports: none of this node's own",

@@ -8,6 +8,8 @@ import type { PacketElement, PacketLayout } from "./packet-layout.ts";
 export interface Inward {
   readonly address: IpAddress;
   readonly port: Port;
+  /** It is at a port that is no Service's: nobody else is to reach it. */
+  readonly isHidden: boolean;
 }
 
 /** Whether the frontend leads pods and the node itself further than others. */
@@ -20,7 +22,7 @@ export function* packetElements(
   layout: PacketLayout,
   entry: ServicePortEntry,
   frontends: readonly Frontend[],
-  options: { readonly node: NodeName; readonly inward?: Inward | undefined },
+  { node, inward }: { readonly node: NodeName; readonly inward?: Inward | undefined },
 ): Iterable<PacketElement> {
   for (const frontend of frontends) {
     const { kind, policy, address, port, sourceRanges } = frontend;
@@ -36,12 +38,14 @@ export function* packetElements(
       yield { set: "guarded", key };
       yield* sourceElements(layout, key, sourceRanges);
     }
-    const { inward } = options;
     if (inward !== undefined && isExternalLocal(frontend) && anyEligible(entry.cluster)) {
       yield { set: "inward", key, data: layout.targetData(inward.address, inward.port) };
     }
   }
-  yield* hairpins(layout, entry, options.node);
+  if (inward?.isHidden === true) {
+    yield { set: "no-endpoints", key: layout.placeKey({ protocol: entry.protocol, ...inward }) };
+  }
+  yield* hairpins(layout, entry, node);
 }
 
 function* hairpins(layout: PacketLayout, { cluster, local }: ServicePortEntry, own: NodeName): Iterable<PacketElement> {

@@ -29,14 +29,14 @@ export interface Noted {
 /** See the module. */
 export class PacketTables {
   readonly #client: NftablesClient;
-  readonly #node: NodeName;
+  readonly #options: PacketChainOptions & { readonly node: NodeName };
   readonly #tables: readonly PacketTable[];
   /** After the last commit or comparison; anything else means that somebody else was there. */
   #generation = -1;
 
   constructor(client: NftablesClient, options: PacketChainOptions & { readonly node: NodeName }) {
     this.#client = client;
-    this.#node = options.node;
+    this.#options = options;
     this.#tables = [IpFamily.v4, IpFamily.v6].map((family) => {
       const layout = new PacketLayout(family);
       return new PacketTable(layout, new PacketChains(layout, options).all());
@@ -49,7 +49,10 @@ export class PacketTables {
     const elements =
       placed === undefined
         ? []
-        : packetElements(table.layout, placed.entry, placed.frontends, { node: this.#node, inward: placed.inward });
+        : packetElements(table.layout, placed.entry, placed.frontends, {
+            node: this.#options.node,
+            inward: placed.inward,
+          });
     table.put(key, [...elements]);
   }
 
@@ -103,7 +106,7 @@ export class PacketTables {
   retire(): void {
     for (const table of this.#tables) {
       table.keep((owner) => Object.values(note).some((prefix) => owner.startsWith(prefix)));
-      table.chains = PacketChains.retired();
+      table.chains = new PacketChains(table.layout, this.#options).retired();
     }
   }
 

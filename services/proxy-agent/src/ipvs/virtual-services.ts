@@ -26,8 +26,8 @@ export interface VirtualService {
   readonly standby: ReadonlySet<string>;
 }
 
-/** Services that do not say which scheduler they want. */
-export const defaultScheduler: SchedulerName = "rr";
+/** For Services that do not say which scheduler they want: endpoints in turn, by their weights; like rr where these are alike. */
+export const defaultScheduler: SchedulerName = "wrr";
 
 /** The virtual service of one of the entry's addresses. */
 export function virtualServiceFor(
