@@ -49,7 +49,7 @@ describe("the plan of virtual services", () => {
     expect(plan.want(place)).toMatchObject({ scheduler: "wlc" });
     const other = new IpvsPlan({ node: here, scheduler: undefined, isExcluded: () => false });
     other.change([], [web()]);
-    expect(other.want(place)).toMatchObject({ scheduler: "wrr" });
+    expect(other.want(place)).toMatchObject({ scheduler: "rr" });
   });
 
   it("binds every address but those of nodes", () => {

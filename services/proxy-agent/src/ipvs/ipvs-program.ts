@@ -143,6 +143,7 @@ export class IpvsProgram {
     await this.#held.read(await this.#listed(places, (place) => this.#held.at(place) !== undefined));
     drift += await this.#tables.check("before");
     const outcome = await this.#program(places);
+    await this.#drainAt(this.#drain.among(places, maxDrainReads));
     drift += await this.#tables.commit("after");
     return { ...outcome, changes: outcome.changes + drift };
   }

@@ -26,8 +26,8 @@ export interface VirtualService {
   readonly standby: ReadonlySet<string>;
 }
 
-/** For Services that do not say which scheduler they want: endpoints in turn, by their weights; like rr where these are alike. */
-export const defaultScheduler: SchedulerName = "wrr";
+/** For Services that do not say which scheduler they want, as in kube-proxy. */
+export const defaultScheduler: SchedulerName = "rr";
 
 /** The virtual service of one of the entry's addresses. */
 export function virtualServiceFor(

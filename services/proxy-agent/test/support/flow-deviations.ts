@@ -53,13 +53,6 @@ export const userspaceDeviations: readonly FlowDeviation[] = [
 export const ipvsDeviations: readonly FlowDeviation[] = [
   {
     title:
-      "A Service of external policy Local that has node ports and no other address leads pods and the node itself to this node's endpoints only.",
-    instead: ({ entry, withoutShortCircuit }) =>
-      entry.frontends.every(({ kind }) => kind === "NodePort") ? withoutShortCircuit : undefined,
-    event: "TrafficPolicyLimited",
-  },
-  {
-    title:
       "What the node itself sends to a load balancer comes from that address, which is one of the node's: source ranges have to name it, as the agent sees to where they name the node.",
     instead: ({ client, kind, entry }, { instead }) =>
       client === "node-1" && kind === "LoadBalancer" && hasRanges(entry) && instead === undefined
