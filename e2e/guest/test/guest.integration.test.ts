@@ -68,7 +68,8 @@ describe.skipIf(why)("the kernel guest", () => {
     onTestFinished(() => own.remove());
     await writeFile(join(own.path, "file"), "found\n");
     const { code, stdout, stderr } = await run("cat file; ls /tmp; touch file", { cwd: own.path });
-    expect(stdout).toBe(`found\n${basename(own.path)}\n`);
+    expect(stdout).toContain(`found\n`);
+    expect(stdout).toContain(`${basename(own.path)}\n`);
     expect(stderr).toContain("Read-only file system");
     expect(code).toBe(1);
   });
