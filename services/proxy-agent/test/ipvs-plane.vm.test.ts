@@ -1,7 +1,9 @@
 /** The ipvs plane in a real kernel with IPVS; see e2e/guest. Who sees which packet from where is the flow suite's business. */
+import { spawn } from "node:child_process";
 import { createSocket, type Socket as DatagramSocket } from "node:dgram";
 import { once } from "node:events";
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "@fairlead/host";
 import { type Lab, LabConnection, type LabHost, labPlan, openLab } from "@fairlead/netlab";
 import { Family, openSocket, socketAddress, SocketType } from "@fairlead/sockets";
@@ -314,6 +316,35 @@ describe.skipIf(missing)("the ipvs plane", () => {
     const last = await started();
     await last.apply(adding(entry));
     expect(await saved("30090")).toEqual([]);
+  });
+
+  it("knows what is its own of runs that were killed amid their work, and leaves nothing of them", async () => {
+    const victim = new URL("support/ipvs-victim.ts", import.meta.url).pathname;
+    for (const delayMs of [0, 70]) {
+      const child = node.namespace.run(() => spawn(process.execPath, [victim, node.addresses.IPv4]));
+      const ended = once(child, "exit");
+      await once(child.stdout, "data", { signal: AbortSignal.timeout(60_000) });
+      await sleep(delayMs);
+      child.kill("SIGKILL");
+      await ended;
+    }
+    expect(await run("ipvsadm", "-Sn")).toContain(":310");
+    const plane = await started();
+    await plane.apply(adding(web(["a"])));
+    expect(
+      (await run("ipvsadm", "-Sn"))
+        .trim()
+        .split("\n")
+        .map((line) => line.trim()),
+    ).toEqual([
+      `-A -t ${address}:80 -s rr`,
+      `-a -t ${address}:80 -r ${lab.pod("a").addresses.IPv4}:${serverPort} -m -w 1`,
+    ]);
+    const [bound, ...others] = (await run("ip", "-o", "address", "show", "dev", "fairlead-ipvs")).trim().split("\n");
+    expect([bound, others]).toEqual([expect.stringContaining(`${address}/32`), []]);
+    expect(await ruleset()).not.toContain("10.96.50.");
+    await plane.cleanup();
+    expect([await run("ipvsadm", "-Sn"), await ruleset()]).toEqual(["", ""]);
   });
 
   it("knows its own services again when somebody has deleted its table meanwhile", async () => {

@@ -149,8 +149,8 @@ export class IpvsPlane implements Plane {
   async #apply(change: PlaneChange): Promise<void> {
     const { added, updated, removed, node } = change;
     if (node !== undefined && this.#options.localTraffic.kind === "node-ranges") this.#podRanges = node.podRanges;
-    const isFirst = this.#program === undefined;
     const program = this.#open();
+    const isFirst = !program.hasTakenOver;
     const former = [...removed, ...updated.map(({ before }) => before)];
     const current = [...added, ...updated.map(({ after }) => after)];
     if (isFirst) this.#traffic.beginWith(added);
@@ -173,7 +173,7 @@ export class IpvsPlane implements Plane {
   }
 
   async #verify(): Promise<void> {
-    if (this.#program === undefined) return;
+    if (this.#program?.hasTakenOver !== true) return;
     const settings = this.#setUp();
     const outcome = await this.#program.verify();
     this.#verifiedAt = this.#options.clock.monotonic();

@@ -99,6 +99,11 @@ export class IpvsProgram {
     return this.#drain.size > 0;
   }
 
+  /** Whether it knows what the kernel holds: from the first {@link IpvsProgram.apply} on. */
+  get hasTakenOver(): boolean {
+    return this.#taken;
+  }
+
   /** Whether another plane has taken over. */
   get isRetired(): boolean {
     return this.#retired;
